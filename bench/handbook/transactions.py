@@ -1,0 +1,52 @@
+"""The handbook's transactions as a table: one row a transaction, in the order in which they are sent.
+
+Columns: transaction_id, time_us, day (0 is 2018-04-01 UTC), card, terminal, amount_minor, fraud.
+"""
+
+import subprocess
+
+import pandas
+
+US_PER_DAY = 86_400_000_000
+DAY_0_US = 17_622 * US_PER_DAY  # 2018-04-01T00:00:00Z
+
+_COLUMNS = {
+    "transaction_id": "transaction_id",
+    "epoch_ms": "time_us",
+    "customer_id": "card",
+    "terminal_id": "terminal",
+    "amount_cents": "amount_minor",
+    "is_fraud": "fraud",
+}
+
+
+def read(path):
+    """Reads FILE.csv or FILE.csv.zst. Rows that share a second are in the order of their ids."""
+    if path.endswith(".zst"):
+        with subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE) as unpack:
+            table = _parse(unpack.stdout)
+        if unpack.returncode:
+            raise OSError(f"zstd cannot read {path}: exit code {unpack.returncode}")
+        return table
+    return _parse(path)
+
+
+def _parse(source):
+    table = pandas.read_csv(source, usecols=list(_COLUMNS), dtype="int64").rename(columns=_COLUMNS)
+    table["time_us"] *= 1000
+    table["day"] = (table["time_us"] - DAY_0_US) // US_PER_DAY
+    return table.sort_values(["time_us", "transaction_id"], ignore_index=True)
+
+
+def write_for_weir(table, path):
+    """Writes the CSV that `weir send` reads. The header names the fields of weir.v1.Transaction."""
+    pandas.DataFrame(
+        {
+            "transaction_id": table["transaction_id"],
+            "card_token": "c" + table["card"].astype(str),
+            "event_time_us": table["time_us"],
+            "amount_minor": table["amount_minor"],
+            "currency": "EUR",
+            "terminal_id": "t" + table["terminal"].astype(str),
+        }
+    ).to_csv(path, index=False)

@@ -1,0 +1,25 @@
+/* Hashes of identifiers. XXH3-64 with a fixed seed: the values are stored in
+ * LMDB and in the retained events, so the function may never change under a
+ * stored format version. Source: xxHash specification, XXH3 64-bit. */
+#ifndef WEIR_BASE_HASH_H
+#define WEIR_BASE_HASH_H
+
+#include "weir/base/span.h"
+
+#include <stdint.h>
+
+/* The whole 64-bit hash; an empty span hashes to a fixed value like any other. */
+uint64_t weir_hash(weir_span bytes);
+
+/* The upper 48 bits, as the retained event stores identifiers; 0 is kept for
+ * "absent", so a present identifier never hashes to 0 and an empty span always does. */
+uint64_t weir_hash48(weir_span identifier);
+
+/* Kafka's default partitioner: murmur2 of the key, sign bit cleared, modulo
+ * `partition_count`. Equals the Java client and librdkafka's `murmur2`. */
+int32_t weir_hash_partition(weir_span key, int32_t partition_count);
+
+/* CRC-32C (Castagnoli), the checksum of stored records. Source: RFC 3720 B.4. */
+uint32_t weir_hash_crc32c(weir_span bytes);
+
+#endif

@@ -1,0 +1,114 @@
+/* One partition's cards: a table in RAM over a durable store, with fuzzy checkpoints.
+ *
+ * Rules (DESIGN.md section 6), each with its reason in src/state/README.md:
+ *  - an event is applied to a card only if its offset is newer than the card's applied_offset;
+ *  - a sweep starts at position O, encodes every card that was dirty at its start (on the worker's thread, a few per
+ *    step), hands batches to a committer, and when all are durable commits replay_from = O;
+ *  - a batch is handed over only when every output caused by offsets it contains has been acknowledged
+ *    (the barrier): acked_below > the largest applied_offset in it;
+ *  - clean cold cards are evicted when the memory bound asks for it and read back on return.
+ *
+ * Thread: everything here belongs to the partition's worker, except the commits, which run on the committer.
+ */
+#ifndef WEIR_STATE_STATE_H
+#define WEIR_STATE_STATE_H
+
+#include "weir/base/slab.h"
+#include "weir/core/history.h"
+#include "weir/core/plan.h"
+#include "weir/state/store.h"
+
+/* ---- memory: one a worker, shared by its partitions ---- */
+typedef struct weir_memory weir_memory;
+/* A slab over mmap with a soft bound in bytes (cards, histories, table). */
+WEIR_MUST_USE weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_error *error);
+weir_slab *weir_memory_slab(weir_memory *memory);
+uint64_t weir_memory_used(const weir_memory *memory);
+/* Whether a worker should evict (used > bound - headroom of one batch). */
+bool weir_memory_tight(const weir_memory *memory);
+void weir_memory_close(weir_memory *memory);
+
+/* ---- committer: runs store commits in the background ---- */
+typedef struct weir_committer weir_committer;
+/* Starts the checkpointer thread (threaded = true), or makes one whose commits run inside weir_state_step (simulator, tests). */
+WEIR_MUST_USE weir_status weir_committer_open(bool threaded, weir_committer **committer_out, weir_error *error);
+void weir_committer_close(weir_committer *committer); /* waits for what was handed over */
+
+/* ---- state ---- */
+typedef struct weir_entity {
+    weir_history history;
+    uint64_t hash;          /* of the key */
+    int64_t applied_offset; /* last offset applied; -1 = none */
+    /* the rest belongs to state/: lists, marks, key bytes */
+    struct weir_entity *dirty_next;
+    struct weir_entity *clock_previous, *clock_next;
+    uint64_t handed_sweep;  /* serial of the batch its last encoding travels in */
+    uint16_t key_size;
+    bool dirty, recent;
+    uint8_t key[];
+} weir_entity;
+
+typedef struct weir_state_identity { /* what a store is a state of; a mismatch is refused */
+    char cluster_id[64], topic[250], entity[16];
+    int32_t partition, partition_count;
+    int64_t horizon_us;
+} weir_state_identity;
+
+typedef struct weir_state_options {
+    weir_state_identity identity;
+    int64_t sweep_interval_us; /* at most this long between sweep starts; default 10 s */
+    size_t step_card_max;      /* cards encoded per step: bounds the worker's pause */
+    size_t batch_card_max;     /* cards a transaction, 20-50k */
+    size_t batch_size_max;     /* bytes a transaction */
+} weir_state_options;
+
+typedef struct weir_state weir_state;
+
+/* Opens the state over a store (which it then owns). *replay_from_out: where to read from, or -1 for an empty store.
+ * Fails: WEIR_REFUSED when the store belongs to another cluster, topic, partition count or a longer horizon is asked
+ * than it was kept for (the message names the way out); WEIR_CORRUPT. */
+WEIR_MUST_USE weir_status weir_state_open(weir_store *store, weir_memory *memory, weir_committer *committer,
+                                          const weir_state_options *options, weir_state **state_out,
+                                          int64_t *replay_from_out, weir_error *error);
+
+/* The entity of a key, loaded from the store or made new. Never moves while in RAM.
+ * Fails: WEIR_CORRUPT (record fails its CRC), WEIR_IO, WEIR_FULL. */
+WEIR_MUST_USE weir_status weir_state_touch(weir_state *state, weir_span key, uint64_t hash, weir_entity **entity_out);
+
+/* Asks the cache for the table slot (level 0) or the entity found there (level 1). */
+void weir_state_prefetch(weir_state *state, uint64_t hash, int level);
+/* The resident entity of that hash whose slot is warm, without loading (for plan prefetch); NULL when not resident. */
+weir_entity *weir_state_peek(weir_state *state, uint64_t hash);
+
+/* Records that the event at `offset` was applied to the entity. */
+void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset);
+
+/* Gives the sweep some time. position: the next offset the partition will process; acked_below: every output caused by
+ * offsets < this is acknowledged. Returns WEIR_FULL/WEIR_IO when the store cannot be written (disk full: the state goes
+ * on in RAM and tries again later; *error tells). */
+WEIR_MUST_USE weir_status weir_state_step(weir_state *state, int64_t position, int64_t acked_below, int64_t now_us,
+                                          int64_t clock_event_time_us, weir_error *error);
+
+/* Evicts clean cold cards until the memory is no longer tight, or `card_max` were looked at. Returns cards evicted. */
+size_t weir_state_evict(weir_state *state, size_t card_max);
+
+/* Sweeps everything at once (drain, tests): returns when replay_from == position is durable. acked_below must cover it. */
+WEIR_MUST_USE weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error);
+
+typedef struct weir_state_stats {
+    uint64_t cards_resident, cards_dirty, events_retained, memory_used, store_size;
+    uint64_t loads, load_misses, evictions, sweeps, cards_written, bytes_written, commit_failures;
+    int64_t replay_from, oldest_dirty_offset, last_sweep_us, commit_duration_us;
+} weir_state_stats;
+void weir_state_stats_read(const weir_state *state, weir_state_stats *stats_out);
+
+/* Closes without a final sweep (a crash may do the same at any time); frees the RAM form and closes the store. */
+void weir_state_close(weir_state *state);
+
+/* Offline look at a store (weir state get/stats): decodes one record into a history. */
+WEIR_MUST_USE weir_status weir_state_read(weir_store *store, weir_span key, weir_slab *slab, weir_history *history_out,
+                                          int64_t *applied_offset_out, weir_error *error);
+WEIR_MUST_USE weir_status weir_state_read_identity(weir_store *store, weir_state_identity *identity_out,
+                                                   int64_t *replay_from_out, weir_error *error);
+
+#endif

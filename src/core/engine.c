@@ -1,0 +1,296 @@
+#include "weir/core/engine.h"
+
+#include "weir/base/check.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    LINE_SIZE = 64,
+    PREFETCH_FAR = 16, /* items ahead whose history blocks are asked for; half as far, the events their edges cross */
+    PREFETCH_NEAR = PREFETCH_FAR / 2,
+    CARD_STAGE = 0,
+};
+
+/*            model 0   1   2   3                  One row a plan column, WEIR_MODEL_COLUMNS wide:
+ *  column 0 [  w     w   w   0 ]                  unused model columns are zero, so that one shape of
+ *  column 1 [  w     0   w   0 ]                  multiplication serves any number of challengers.
+ *     ...                                         `missing_logits` has the same shape and holds w * impute.
+ */
+struct weir_ruleset {
+    const weir_plan *plan;
+    const weir_model *models[WEIR_MODEL_COLUMNS];
+    size_t model_count;
+    size_t column_count;          /* the plan's features */
+    double *weights;              /* column_count x WEIR_MODEL_COLUMNS */
+    double *missing_logits;       /* column_count x WEIR_MODEL_COLUMNS */
+    double biases[WEIR_MODEL_COLUMNS];
+    uint32_t *champion_columns;   /* the plan column of each champion feature */
+    uint8_t *champion_uses;       /* a plan column: 1 when the champion has a feature there */
+};
+
+struct weir_engine {
+    size_t column_max, register_max;
+    double *registers; /* of the item being gathered */
+    double *values;    /* WEIR_BATCH_MAX rows of the plan's values, as handed out */
+    double *block;     /* WEIR_BLOCK_ROWS rows of the same with 0 for missing, as multiplied */
+    double products[WEIR_BLOCK_ROWS * WEIR_MODEL_COLUMNS];
+    /* What a missing value adds to its row's logits, summed in column order. */
+    double corrections[WEIR_BLOCK_ROWS][WEIR_MODEL_COLUMNS];
+    weir_engine_item *rows[WEIR_BLOCK_ROWS];
+    size_t row_count;
+};
+
+/* --- ruleset ------------------------------------------------------------------------------------------------- */
+
+static weir_status check_model(const weir_model *model, weir_error *error)
+{
+    weir_check(model->threshold_count <= WEIR_THRESHOLD_MAX && (unsigned)model->link < WEIR_LINK_COUNT);
+    if (model->feature_count > WEIR_PLAN_FEATURE_MAX)
+        return weir_error_set(error, WEIR_INVALID, "model %s has %zu features, more than %d", model->name,
+                              model->feature_count, WEIR_PLAN_FEATURE_MAX);
+    bool bounded = !weir_model_is_missing(model->bias);
+    for (size_t i = 0; i < model->feature_count; i++)
+        bounded = bounded && !weir_model_is_missing(model->weights[i]) && !weir_model_is_missing(model->means[i]) &&
+                  !weir_model_is_missing(model->imputes[i]);
+    return bounded ? WEIR_OK
+                   : weir_error_set(error, WEIR_INVALID, "model %s has a number that is not finite or beyond %g",
+                                    model->name, WEIR_MODEL_MAGNITUDE_MAX);
+}
+
+/* Adds one model's weights as column `index` of the matrices. Two names that mean the same feature share a row. */
+static weir_status place_model(weir_ruleset *ruleset, size_t index, weir_error *error)
+{
+    const weir_model *model = ruleset->models[index];
+    weir_status status = check_model(model, error);
+    if (status != WEIR_OK)
+        return status;
+    for (size_t i = 0; i < model->feature_count; i++) {
+        size_t column = weir_plan_feature_index(ruleset->plan, model->feature_names[i]);
+        if (column == SIZE_MAX)
+            return weir_error_set(error, WEIR_INVALID, "model %s: feature \"%s\" is not in the plan", model->name,
+                                  model->feature_names[i]);
+        weir_check(column < ruleset->column_count);
+        ruleset->weights[column * WEIR_MODEL_COLUMNS + index] += model->weights[i];
+        ruleset->missing_logits[column * WEIR_MODEL_COLUMNS + index] += model->weights[i] * model->imputes[i];
+        if (index == 0) {
+            ruleset->champion_columns[i] = (uint32_t)column;
+            ruleset->champion_uses[column] = 1;
+        }
+    }
+    ruleset->biases[index] = model->bias;
+    return WEIR_OK;
+}
+
+static bool take_matrices(weir_ruleset *ruleset, weir_arena *arena)
+{
+    size_t matrix_size = ruleset->column_count * WEIR_MODEL_COLUMNS * sizeof(double);
+    ruleset->weights = weir_arena_take(arena, matrix_size);
+    ruleset->missing_logits = weir_arena_take(arena, matrix_size);
+    ruleset->champion_columns = weir_arena_take(arena, ruleset->models[0]->feature_count * sizeof(uint32_t));
+    ruleset->champion_uses = weir_arena_take(arena, ruleset->column_count);
+    return ruleset->weights && ruleset->missing_logits && ruleset->champion_columns && ruleset->champion_uses;
+}
+
+weir_status weir_ruleset_build(const weir_plan *plan, const weir_model *const *models, size_t model_count,
+                               weir_arena *arena, const weir_ruleset **ruleset_out, weir_error *error)
+{
+    weir_check(model_count >= 1 && model_count <= WEIR_MODEL_COLUMNS);
+    weir_ruleset *ruleset = weir_arena_take(arena, sizeof *ruleset);
+    if (!ruleset)
+        return weir_error_set(error, WEIR_FULL, "no memory left for the ruleset");
+    ruleset->plan = plan;
+    ruleset->model_count = model_count;
+    ruleset->column_count = weir_plan_feature_count(plan);
+    memcpy(ruleset->models, models, model_count * sizeof *models);
+    if (!take_matrices(ruleset, arena))
+        return weir_error_set(error, WEIR_FULL, "no memory left for the weights of %zu features",
+                              ruleset->column_count);
+    for (size_t i = 0; i < model_count; i++) {
+        weir_status status = place_model(ruleset, i, error);
+        if (status != WEIR_OK)
+            return status;
+    }
+    *ruleset_out = ruleset;
+    return WEIR_OK;
+}
+
+const weir_plan *weir_ruleset_plan(const weir_ruleset *ruleset)
+{
+    return ruleset->plan;
+}
+
+size_t weir_ruleset_model_count(const weir_ruleset *ruleset)
+{
+    return ruleset->model_count;
+}
+
+const weir_model *weir_ruleset_model(const weir_ruleset *ruleset, size_t index)
+{
+    weir_check(index < ruleset->model_count);
+    return ruleset->models[index];
+}
+
+/* --- engine memory ------------------------------------------------------------------------------------------- */
+
+static size_t line_up(size_t size)
+{
+    return (size + LINE_SIZE - 1) / LINE_SIZE * LINE_SIZE;
+}
+
+static size_t doubles_size(size_t count)
+{
+    return line_up(count * sizeof(double));
+}
+
+size_t weir_engine_size(size_t feature_count_max, size_t register_count_max)
+{
+    return line_up(sizeof(weir_engine)) + doubles_size(register_count_max) +
+           doubles_size(WEIR_BATCH_MAX * feature_count_max) + doubles_size(WEIR_BLOCK_ROWS * feature_count_max);
+}
+
+weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t register_count_max)
+{
+    weir_check(((uintptr_t)memory & (LINE_SIZE - 1)) == 0);
+    weir_engine *engine = memory;
+    memset(engine, 0, sizeof *engine);
+    engine->column_max = feature_count_max;
+    engine->register_max = register_count_max;
+    uint8_t *at = (uint8_t *)memory + line_up(sizeof *engine);
+    engine->registers = (double *)at;
+    at += doubles_size(register_count_max);
+    engine->values = (double *)at;
+    at += doubles_size(WEIR_BATCH_MAX * feature_count_max);
+    engine->block = (double *)at;
+    memset(engine->block, 0, doubles_size(WEIR_BLOCK_ROWS * feature_count_max));
+    return engine;
+}
+
+/* --- scoring ------------------------------------------------------------------------------------------------- */
+
+static void score_row(const weir_engine *engine, const weir_ruleset *ruleset, size_t row)
+{
+    weir_engine_item *item = engine->rows[row];
+    for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
+        item->logits[m] =
+            engine->products[row * WEIR_MODEL_COLUMNS + m] + (ruleset->biases[m] + engine->corrections[row][m]);
+    item->score = weir_model_score(ruleset->models[0], item->logits[0]);
+    item->threshold = weir_model_threshold(ruleset->models[0], item->score);
+}
+
+/* One multiplication of the fixed shape. Rows left over from an earlier block are multiplied along and ignored:
+ * they are finite, and a row's bits do not depend on its neighbours. */
+static void score_block(weir_engine *engine, const weir_ruleset *ruleset)
+{
+    if (engine->row_count == 0)
+        return;
+    int columns = (int)ruleset->column_count;
+    int stride = columns > 0 ? columns : 1; /* BLAS wants a stride even of an empty matrix */
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WEIR_BLOCK_ROWS, WEIR_MODEL_COLUMNS, columns, 1.0,
+                engine->block, stride, ruleset->weights, WEIR_MODEL_COLUMNS, 0.0, engine->products,
+                WEIR_MODEL_COLUMNS);
+    for (size_t row = 0; row < engine->row_count; row++)
+        score_row(engine, ruleset, row);
+    engine->row_count = 0;
+}
+
+/* Copies an item's values into the next row of the block: 0 where missing, with what each model counts a missing
+ * value as kept aside, because models may impute the same column differently. */
+static void add_row(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *item, double *values)
+{
+    size_t row = engine->row_count++;
+    double *cells = engine->block + row * ruleset->column_count;
+    double *correction = engine->corrections[row];
+    memset(correction, 0, sizeof engine->corrections[row]);
+    item->values = values;
+    item->missing_count = 0;
+    engine->rows[row] = item;
+    for (size_t i = 0; i < ruleset->column_count; i++) {
+        cells[i] = values[i];
+        if (!weir_model_is_missing(values[i]))
+            continue;
+        cells[i] = 0;
+        values[i] = NAN;
+        item->missing_count += ruleset->champion_uses[i];
+        for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
+            correction[m] += ruleset->missing_logits[i * WEIR_MODEL_COLUMNS + m];
+    }
+}
+
+static void leave_unscored(weir_engine_item *item)
+{
+    item->missing_count = 0;
+    item->values = NULL;
+    memset(item->logits, 0, sizeof item->logits);
+    item->score = 0;
+    item->threshold = -1;
+}
+
+static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_t count, size_t index, int level)
+{
+    if (index < count)
+        weir_plan_prefetch(plan, items[index].history, level);
+}
+
+static void prefetch_first(const weir_plan *plan, const weir_engine_item *items, size_t count)
+{
+    for (size_t i = 0; i < PREFETCH_FAR; i++)
+        prefetch(plan, items, count, i, 0);
+    for (size_t i = 0; i < PREFETCH_NEAR; i++)
+        prefetch(plan, items, count, i, 1);
+}
+
+/* Gathers item `index` and puts it in a row of the block, or marks it a duplicate. */
+static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items, size_t index)
+{
+    weir_engine_item *item = &items[index];
+    weir_status status = weir_plan_gather(ruleset->plan, CARD_STAGE, item->history, item->slab, &item->event,
+                                          engine->registers, &item->arrival);
+    if (status != WEIR_OK)
+        return status;
+    if (item->arrival == WEIR_ARRIVAL_DUPLICATE) {
+        leave_unscored(item);
+        return WEIR_OK;
+    }
+    double *values = engine->values + index * ruleset->column_count;
+    weir_plan_finish(ruleset->plan, &item->event, engine->registers, values);
+    add_row(engine, ruleset, item, values);
+    if (engine->row_count == WEIR_BLOCK_ROWS)
+        score_block(engine, ruleset);
+    return WEIR_OK;
+}
+
+weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items, size_t count,
+                             size_t *done_out)
+{
+    weir_check(count <= WEIR_BATCH_MAX);
+    weir_check(ruleset->column_count <= engine->column_max);
+    weir_check(weir_plan_register_count(ruleset->plan) <= engine->register_max);
+    weir_check(engine->row_count == 0);
+    weir_status status = WEIR_OK;
+    size_t done = 0;
+    prefetch_first(ruleset->plan, items, count);
+    for (; done < count; done++) {
+        prefetch(ruleset->plan, items, count, done + PREFETCH_FAR, 0);
+        prefetch(ruleset->plan, items, count, done + PREFETCH_NEAR, 1);
+        status = take_item(engine, ruleset, items, done);
+        if (status != WEIR_OK)
+            break;
+    }
+    score_block(engine, ruleset);
+    *done_out = done;
+    return status;
+}
+
+size_t weir_engine_reasons(const weir_ruleset *ruleset, const weir_engine_item *item,
+                           weir_reason reasons_out[WEIR_REASON_MAX])
+{
+    if (!item->values)
+        return 0;
+    const weir_model *champion = ruleset->models[0];
+    double values[WEIR_PLAN_FEATURE_MAX];
+    for (size_t i = 0; i < champion->feature_count; i++)
+        values[i] = item->values[ruleset->champion_columns[i]];
+    return weir_model_reasons(champion, values, reasons_out);
+}

@@ -1,0 +1,144 @@
+#include "weir/emit/emitter.h"
+
+#include "weir/base/arena.h"
+#include "weir/base/check.h"
+#include "weir/codec/dead_letter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ALERT_SIZE_MAX = 16 * 1024,
+    SCORE_SIZE_MAX = 32 * 1024, /* 1,024 features of 8 bytes and change */
+    TOPIC_SIZE_MAX = 250
+};
+
+struct weir_emitter {
+    weir_port *port;
+    weir_emitter_options options;
+    char input_topic[TOPIC_SIZE_MAX], group_id[256];
+    _Alignas(16) uint8_t letter_memory[WEIR_DEAD_LETTER_MEMORY_SIZE];
+    uint8_t scratch[SCORE_SIZE_MAX];
+};
+
+_Static_assert((int)ALERT_SIZE_MAX <= (int)SCORE_SIZE_MAX, "one scratch serves both");
+
+weir_status weir_emitter_open(const weir_emitter_options *options, weir_port *port, weir_emitter **emitter_out)
+{
+    weir_emitter *emitter = calloc(1, sizeof *emitter);
+    if (!emitter)
+        return WEIR_FULL;
+    emitter->port = port;
+    emitter->options = *options;
+    strncpy(emitter->input_topic, options->input_topic, sizeof emitter->input_topic - 1);
+    strncpy(emitter->group_id, options->group_id, sizeof emitter->group_id - 1);
+    *emitter_out = emitter;
+    return WEIR_OK;
+}
+
+void weir_emitter_close(weir_emitter *emitter)
+{
+    free(emitter);
+}
+
+bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output)
+{
+    return emitter->options.enabled[output];
+}
+
+static weir_status send(weir_emitter *emitter, weir_ledger *ledger, const weir_outgoing *outgoing, bool *sent_out)
+{
+    weir_status status = emitter->port->ops->produce(emitter->port, outgoing);
+    if (status == WEIR_OK)
+        status = weir_ledger_sent(ledger, outgoing->output, outgoing->source_offset);
+    *sent_out = status == WEIR_OK;
+    return status;
+}
+
+typedef void encode(const weir_transaction *transaction, const weir_verdict *verdict, const weir_source *source,
+                    bool with_features, weir_writer *writer);
+
+static void encode_alert(const weir_transaction *transaction, const weir_verdict *verdict, const weir_source *source,
+                         bool with_features, weir_writer *writer)
+{
+    (void)with_features;
+    weir_alert_encode(transaction, verdict, source, writer);
+}
+
+static weir_status send_message(weir_emitter *emitter, weir_ledger *ledger, weir_output output, encode *encode_message,
+                                int32_t partition, int64_t offset, const weir_transaction *transaction,
+                                const weir_verdict *verdict, bool *sent_out)
+{
+    *sent_out = false;
+    if (!emitter->options.enabled[output] || !weir_ledger_may_emit(ledger, output, offset))
+        return WEIR_OK;
+    if (ledger->pending[output].count == WEIR_LEDGER_PENDING_MAX)
+        return WEIR_FULL;
+    weir_writer writer = weir_writer_of(emitter->scratch, sizeof emitter->scratch);
+    if (emitter->options.framing == WEIR_FRAMING_CONFLUENT)
+        weir_frame_write(&writer, emitter->options.schema_ids[output]);
+    weir_source source = {.topic = emitter->input_topic, .partition = partition, .offset = offset};
+    encode_message(transaction, verdict, &source, emitter->options.score_features, &writer);
+    weir_check(!writer.failed); /* identifiers and feature counts are bounded, so the scratch always suffices */
+    weir_outgoing outgoing = {
+        .output = output,
+        .partition = partition,
+        .source_offset = offset,
+        .key = transaction->card_token,
+        .payload = weir_span_of(writer.base, writer.used),
+    };
+    return send(emitter, ledger, &outgoing, sent_out);
+}
+
+weir_status weir_emitter_alert(weir_emitter *emitter, weir_ledger *ledger, int32_t partition, int64_t offset,
+                               const weir_transaction *transaction, const weir_verdict *verdict, bool *sent_out)
+{
+    return send_message(emitter, ledger, WEIR_OUTPUT_ALERTS, encode_alert, partition, offset, transaction, verdict,
+                        sent_out);
+}
+
+weir_status weir_emitter_score(weir_emitter *emitter, weir_ledger *ledger, int32_t partition, int64_t offset,
+                               const weir_transaction *transaction, const weir_verdict *verdict, bool *sent_out)
+{
+    return send_message(emitter, ledger, WEIR_OUTPUT_SCORES, weir_score_encode, partition, offset, transaction, verdict,
+                        sent_out);
+}
+
+weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger, const weir_record *record,
+                                     weir_reject reject, const char *reject_field, bool *sent_out)
+{
+    *sent_out = false;
+    if (!emitter->options.enabled[WEIR_OUTPUT_DEAD_LETTERS] ||
+        !weir_ledger_may_emit(ledger, WEIR_OUTPUT_DEAD_LETTERS, record->offset))
+        return WEIR_OK;
+    if (ledger->pending[WEIR_OUTPUT_DEAD_LETTERS].count == WEIR_LEDGER_PENDING_MAX)
+        return WEIR_FULL;
+    weir_dead_letter_cause cause = {
+        .source = {.topic = emitter->input_topic, .partition = record->partition, .offset = record->offset},
+        .key = record->key,
+        .payload = record->payload,
+        .group = emitter->group_id,
+        .task = emitter->options.task,
+        .reject = reject,
+        .reject_field = reject_field,
+    };
+    weir_arena arena;
+    weir_arena_init(&arena, emitter->letter_memory, sizeof emitter->letter_memory);
+    weir_dead_letter letter;
+    weir_status status = weir_dead_letter_format(&cause, &arena, &letter);
+    if (status != WEIR_OK)
+        return status;
+    weir_header headers[WEIR_DEAD_LETTER_HEADER_COUNT];
+    for (size_t i = 0; i < WEIR_DEAD_LETTER_HEADER_COUNT; i++)
+        headers[i] = (weir_header){letter.headers[i].name, weir_span_text(letter.headers[i].value)};
+    weir_outgoing outgoing = {
+        .output = WEIR_OUTPUT_DEAD_LETTERS,
+        .partition = record->partition,
+        .source_offset = record->offset,
+        .key = letter.key,
+        .payload = letter.payload,
+        .headers = headers,
+        .header_count = WEIR_DEAD_LETTER_HEADER_COUNT,
+    };
+    return send(emitter, ledger, &outgoing, sent_out);
+}
