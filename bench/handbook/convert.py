@@ -7,6 +7,7 @@ every score.
 """
 
 import json
+import math
 import os
 import sys
 
@@ -14,15 +15,20 @@ import features
 import transactions
 
 
+BIAS = -10.0
+
+
 def write_model(path):
+    sample = {"values": [0.0] * len(features.CARD9), "score": 1 / (1 + math.exp(-BIAS))}
     model = {
         "format": "weir.linear/v1",
         "name": "handbook-card9",
         "version": "1",
         "features": [{"name": name, "weight": 0.0, "mean": 0.0} for name in features.CARD9],
-        "bias": -10.0,
+        "bias": BIAS,
         "link": "logistic",
         "thresholds": [{"name": "never", "score": 1.0}],
+        "samples": [sample],
     }
     with open(path, "w", encoding="utf-8") as file:
         json.dump(model, file, indent=1)

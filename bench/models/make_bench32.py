@@ -6,6 +6,7 @@ large enough that no multiplication is by zero. The benches' traffic puts 2 % of
 """
 
 import json
+import math
 import os
 
 ALERT_AMOUNT = 900  # major units
@@ -30,15 +31,26 @@ def features():
     return rows + [{"name": DECIDING, "weight": 20.0, "mean": 0.02}]
 
 
+def sample(rows, bias, amount):
+    """One transaction that is its card's first, with only its amount telling; and the score it must get."""
+    values = [0.0] * len(rows)
+    values[[row["name"] for row in rows].index("amount")] = amount
+    values[-1] = float(amount >= ALERT_AMOUNT)
+    logit = bias + sum(row["weight"] * value for row, value in zip(rows, values))
+    return {"values": values, "score": 1 / (1 + math.exp(-logit))}
+
+
 def main():
+    rows, bias = features(), -10.0
     model = {
         "format": "weir.linear/v1",
         "name": "bench32",
         "version": "1",
-        "features": features(),
-        "bias": -10.0,
+        "features": rows,
+        "bias": bias,
         "link": "logistic",
         "thresholds": [{"name": "review", "score": 0.5}],
+        "samples": [sample(rows, bias, ALERT_AMOUNT - 1.0), sample(rows, bias, float(ALERT_AMOUNT))],
     }
     assert len(model["features"]) == 32
     with open(os.path.join(os.path.dirname(__file__), "bench32.json"), "w", encoding="utf-8") as file:

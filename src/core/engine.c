@@ -283,14 +283,18 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, w
     return status;
 }
 
+void weir_engine_values(const weir_ruleset *ruleset, const weir_engine_item *item, double *values_out)
+{
+    for (size_t i = 0; i < ruleset->models[0]->feature_count; i++)
+        values_out[i] = item->values[ruleset->champion_columns[i]];
+}
+
 size_t weir_engine_reasons(const weir_ruleset *ruleset, const weir_engine_item *item,
                            weir_reason reasons_out[WEIR_REASON_MAX])
 {
     if (!item->values)
         return 0;
-    const weir_model *champion = ruleset->models[0];
     double values[WEIR_PLAN_FEATURE_MAX];
-    for (size_t i = 0; i < champion->feature_count; i++)
-        values[i] = item->values[ruleset->champion_columns[i]];
-    return weir_model_reasons(champion, values, reasons_out);
+    weir_engine_values(ruleset, item, values);
+    return weir_model_reasons(ruleset->models[0], values, reasons_out);
 }

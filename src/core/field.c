@@ -1,6 +1,7 @@
 #include "core/field.h"
 
 #include "weir/base/check.h"
+#include "weir/core/language.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -191,4 +192,21 @@ const weir_field *weir_field_find(weir_span name)
         if (weir_span_is(name, FIELDS[i].name))
             return &FIELDS[i];
     return NULL;
+}
+
+/* --- the fields as documentation (weir/core/language.h) --- */
+
+size_t weir_feature_field_count(void)
+{
+    return weir_field_count();
+}
+
+weir_language_row weir_feature_field_row(size_t index)
+{
+    const weir_field *field = weir_field_at(index);
+    return (weir_language_row){.name = field->name,
+                               .usage = field->name,
+                               .kind = !field->key ? "number" : field->number ? "number or key" : "key",
+                               .options = field->codes ? field->codes : "",
+                               .doc = field->doc};
 }

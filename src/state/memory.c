@@ -2,18 +2,17 @@
 
 #include "weir/base/check.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 /* Regions come from the system in pieces of up to 32 MiB, aligned to huge pages: a million scattered cards are a
  * TLB miss each otherwise. Pages the slab has not cut yet are not resident, so a large region costs nothing. */
-enum { HUGE_PAGE = 2 << 20, REGION_SIZE_MAX = 32 << 20, REGION_SHARE = 16 };
+enum { PAGE = 4096, HUGE_PAGE = 2 << 20, BYTES_MIN = 8 << 20, REGION_SIZE_MAX = 32 << 20, REGION_SHARE = 16 };
 
 /* One batch of 256 events may take a card, two chunks and the running state each before anybody evicts. */
 enum { HEADROOM_MAX = 8 << 20, HEADROOM_SHARE = 8 };
 
-typedef struct region { /* at the end of the regions list; the mapping itself is all payload */
+typedef struct region {
     uint8_t *base;
     size_t size, used;
 } region;
@@ -79,8 +78,8 @@ static void *grow(void *owner, size_t size)
 
 weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_error *error)
 {
-    if (bytes_max < 2 * WEIR_SLAB_SEGMENT_SIZE)
-        return weir_error_set(error, WEIR_INVALID, "state memory of %llu bytes is too little; at least 2MiB",
+    if (bytes_max < BYTES_MIN)
+        return weir_error_set(error, WEIR_INVALID, "state memory of %llu bytes is too little; at least 8MiB",
                               (unsigned long long)bytes_max);
     weir_memory *memory = calloc(1, sizeof *memory);
     if (!memory)
@@ -111,7 +110,7 @@ bool weir_memory_tight(const weir_memory *memory)
 
 void *weir_memory_map(weir_memory *memory, size_t size)
 {
-    size = rounded(size, HUGE_PAGE);
+    size = rounded(size, PAGE);
     void *mapping = map_aligned(size);
     if (mapping)
         memory->mapped_size += size;
@@ -122,7 +121,7 @@ void weir_memory_unmap(weir_memory *memory, void *mapping, size_t size)
 {
     if (!mapping)
         return;
-    size = rounded(size, HUGE_PAGE);
+    size = rounded(size, PAGE);
     weir_check(memory->mapped_size >= size);
     munmap(mapping, size);
     memory->mapped_size -= size;

@@ -150,7 +150,16 @@ void weir_record_runs_free(weir_record_runs *runs)
 
 /* ---- encoding ---- */
 
-enum { CARD_HEAD_MAX = WEIR_RECORD_HEAD_SIZE + 10 + 8 + 5 + 5 + 5 + 5 + 10, RUN_MAX = 10, CHUNK_HEAD_MAX = 6, CHUNK_LOW_BITS = 0x0f, CHUNK_ID_FOLLOWS = 0x10 };
+enum {
+    CARD_HEAD_MAX = WEIR_RECORD_HEAD_SIZE + 10 + 8 + 5 + 5 + 5 + 5 + 10,
+    RUN_MAX = 10,
+    CHUNK_HEAD_MAX = 6,      /* of an inline chunk: its event count, and its id where it does not follow */
+    CHUNK_COUNT_BITS = 0x0f, /* in that first byte */
+    CHUNK_ID_FOLLOWS = 0x10
+};
+
+_Static_assert(WEIR_RECORD_TAIL_CHUNK_MAX * WEIR_CHUNK_EVENT_MAX <= WEIR_RECORD_INLINE_EVENT_MAX,
+               "the tail of a busy card is no longer than a quiet card's record");
 
 _Static_assert(WEIR_RECORD_CHUNK_MAX >= WEIR_RECORD_HEAD_SIZE + 5 + 10 + 1 +
                                             WEIR_CHUNK_EVENT_MAX * WEIR_EVENT_PACKED_MAX + WEIR_EVENT_PACKED_SLACK,
@@ -180,12 +189,10 @@ static uint8_t *put_events(uint8_t *at, const weir_chunk *chunk, const weir_even
     return at;
 }
 
-size_t weir_record_card_size_max(const weir_chunk *tail, size_t run_count)
+size_t weir_record_card_size_max(size_t run_count)
 {
-    size_t size = CARD_HEAD_MAX + run_count * RUN_MAX + WEIR_EVENT_PACKED_SLACK;
-    for (; tail; tail = tail->next)
-        size += CHUNK_HEAD_MAX + (size_t)(tail->end - tail->begin) * WEIR_EVENT_PACKED_MAX;
-    return size;
+    return CARD_HEAD_MAX + run_count * RUN_MAX + WEIR_EVENT_PACKED_SLACK +
+           WEIR_RECORD_INLINE_EVENT_MAX * (CHUNK_HEAD_MAX + WEIR_EVENT_PACKED_MAX);
 }
 
 static uint8_t *put_runs(uint8_t *at, const weir_record_runs *runs, uint32_t *next_id)
@@ -204,6 +211,7 @@ static uint8_t *put_tail(uint8_t *at, const weir_chunk *tail, int64_t newest_tim
     uint32_t count = 0;
     for (const weir_chunk *chunk = tail; chunk; chunk = chunk->next)
         count++;
+    weir_check(count <= WEIR_RECORD_INLINE_EVENT_MAX);
     at = put_varint(at, count);
     if (!tail)
         return at;
@@ -369,7 +377,7 @@ static weir_status read_tail(weir_record_loader *loader, weir_reader *reader, ui
     for (uint64_t i = 0; i < count; i++) {
         uint8_t head = (uint8_t)weir_read_fixed(reader, 1);
         uint64_t id = head & CHUNK_ID_FOLLOWS ? next_id : weir_read_varint(reader);
-        unsigned events = head & CHUNK_LOW_BITS;
+        unsigned events = head & CHUNK_COUNT_BITS;
         if (reader->failed || events == 0 || events > WEIR_CHUNK_EVENT_MAX || id > UINT32_MAX)
             return WEIR_CORRUPT;
         weir_chunk *chunk = new_chunk(loader->slab, (uint32_t)id);

@@ -18,6 +18,7 @@
 #ifndef WEIR_STATE_RECORD_H
 #define WEIR_STATE_RECORD_H
 
+#include "weir/base/cursor.h"
 #include "weir/base/slab.h"
 #include "weir/core/history.h"
 #include "weir/state/store.h"
@@ -83,8 +84,8 @@ typedef struct weir_record_card { /* what a card record says besides its events 
     uint32_t next_chunk_id, event_count;
 } weir_record_card;
 
-/* Bytes that encoding this history's card record may need (slack included), for `tail` onward and `run_count` runs. */
-size_t weir_record_card_size_max(const weir_chunk *tail, size_t run_count);
+/* Bytes that encoding a card record may need (slack included) whose sealed chunks make `run_count` runs. */
+size_t weir_record_card_size_max(size_t run_count);
 
 /* Encodes the card record: chunks before `tail` are named by `runs`, those from `tail` on are inline (tail may be NULL).
  * Returns the value's size. Expects weir_record_card_size_max bytes at `value`. */

@@ -18,13 +18,19 @@
 
 #define MAP_SIZE ((size_t)1 << 40)
 
+/* Where a batch's record is, and the first bytes of its key after the type, big-endian: the hash. */
+typedef struct item {
+    uint64_t prefix;
+    size_t at;
+} item;
+
 typedef struct lmdb_store {
     weir_store base;
     MDB_env *env;
     MDB_dbi dbi;
     MDB_txn *reader; /* the worker's, reset between gets */
     int lock_fd;     /* -1 when read-only */
-    struct item *order; /* scratch of commit */
+    item *order; /* scratch of commit */
     size_t order_size;
     char directory[PATH_MAX];
 } lmdb_store;
@@ -40,6 +46,7 @@ static weir_status status_of(int code)
     case MDB_SUCCESS:
         return WEIR_OK;
     case MDB_NOTFOUND:
+    case ENOENT:
         return WEIR_NOT_FOUND;
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
@@ -119,11 +126,6 @@ static weir_status lmdb_scan(weir_store *base, weir_span from, bool (*visit)(voi
 
 /* Cards arrive in the order they were touched. Sorted by key, neighbours share a page while it is at hand: the
  * transaction copies the same pages, but finds each once. */
-typedef struct item {
-    uint64_t prefix; /* the first bytes of the key after its type, big-endian: the hash */
-    size_t at;
-} item;
-
 static int by_prefix(const void *a, const void *b)
 {
     const item *left = a, *right = b;
@@ -167,6 +169,19 @@ static int apply(MDB_txn *txn, MDB_dbi dbi, weir_span key, weir_span value)
     return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
 }
 
+/* A disk that fills up in the middle of LMDB's write shows as a short write, which LMDB calls an I/O error. Whether
+ * there was room is asked of the file system itself, on weir's own lock file: a page a record is what a batch of
+ * scattered cards can take. Where that cannot be asked, it stays an I/O error. */
+static int explain(const lmdb_store *store, const weir_store_batch *batch, int code)
+{
+    if (code != EIO || store->lock_fd < 0)
+        return code;
+    off_t wanted = (off_t)(batch->used + batch->count * 4096);
+    int failure = fallocate(store->lock_fd, 0, 0, wanted) ? errno : 0;
+    bool emptied = ftruncate(store->lock_fd, 0) == 0;
+    return emptied && (failure == ENOSPC || failure == EDQUOT || failure == EFBIG) ? failure : code;
+}
+
 static weir_status lmdb_commit(weir_store *base, const weir_store_batch *batch, weir_error *error)
 {
     lmdb_store *store = of(base);
@@ -184,10 +199,10 @@ static weir_status lmdb_commit(weir_store *base, const weir_store_batch *batch, 
     }
     if (code) {
         mdb_txn_abort(txn);
-        return fail(store, code, "write a batch", error);
+        return fail(store, explain(store, batch, code), "write a batch", error);
     }
     code = mdb_txn_commit(txn);
-    return code ? fail(store, code, "commit a batch", error) : WEIR_OK;
+    return code ? fail(store, explain(store, batch, code), "commit a batch", error) : WEIR_OK;
 }
 
 static uint64_t lmdb_size(weir_store *base)

@@ -8,6 +8,7 @@
 #define WEIR_CODEC_DEAD_LETTER_H
 
 #include "weir/base/arena.h"
+#include "weir/base/status.h"
 #include "weir/codec/output.h"
 #include "weir/codec/transaction.h"
 

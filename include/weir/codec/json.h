@@ -3,7 +3,7 @@
  * Reading accepts lowerCamelCase and snake_case names, 64-bit integers as strings or numbers, enums by name
  * (with or without prefix, any case) or number, unknown names refused unless they begin with '_' or are "label"
  * (what `weir generate` writes beside the transaction). Writing uses snake_case names; 64-bit integers are
- * strings, as the mapping says; NaN features are null. Doubles are written in the shortest form that reads back to the same bits.
+ * strings, as the mapping says; NaN is null, infinities are strings. Doubles are written in the shortest form that reads back to the same bits.
  */
 #ifndef WEIR_CODEC_JSON_H
 #define WEIR_CODEC_JSON_H
@@ -33,11 +33,21 @@ WEIR_MUST_USE weir_status weir_json_from_message(weir_message_type type, weir_sp
 void weir_json_write_text(weir_writer *json, weir_span text);
 void weir_json_write_double(weir_writer *json, double value);
 
-/* CSV with a header of Transaction field names (latitude, longitude flat; plus any column named with a leading '_', ignored).
- * RFC 4180 quoting. `open` reads the header; `row` one data line into protobuf bytes. */
+/* CSV with a header of Transaction field names (latitude, longitude flat; plus any column named with a leading
+ * '_', ignored). RFC 4180 quoting, but a record is one line: no line ends inside quotes. An empty cell is an absent field.
+ * `open` reads the header; `row` one data line into protobuf bytes. Line ends may be there or not. */
 typedef struct weir_csv weir_csv;
+
+/* Fails: WEIR_INVALID naming the column. Owns: *csv_out is the caller's, for weir_csv_close. */
 WEIR_MUST_USE weir_status weir_csv_open(weir_span header, weir_csv **csv_out, weir_error *error);
+/* Fails: WEIR_INVALID naming the column or field; WEIR_FULL when the writer is. Thread: one at a time per csv. */
 WEIR_MUST_USE weir_status weir_csv_row(weir_csv *csv, weir_span line, weir_writer *message, weir_error *error);
 void weir_csv_close(weir_csv *csv);
+
+/* The header of every Transaction column / one row of them, without line end / one cell, quoted where needed.
+ * Fails: WEIR_CORRUPT when the bytes are not a Transaction; WEIR_FULL when the writer is. */
+void weir_csv_write_header(weir_writer *csv);
+WEIR_MUST_USE weir_status weir_csv_write_row(weir_span message, weir_writer *csv, weir_error *error);
+void weir_csv_write_text(weir_writer *csv, weir_span text);
 
 #endif

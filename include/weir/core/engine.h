@@ -53,6 +53,10 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
 WEIR_MUST_USE weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items,
                                            size_t count, size_t *done_out);
 
+/* The champion's feature values of a scored item, in the model's feature order; NaN = missing.
+ * values_out has room for the champion's feature_count. */
+void weir_engine_values(const weir_ruleset *ruleset, const weir_engine_item *item, double *values_out);
+
 /* The champion's reasons for a scored item. */
 size_t weir_engine_reasons(const weir_ruleset *ruleset, const weir_engine_item *item,
                            weir_reason reasons_out[WEIR_REASON_MAX]);

@@ -42,9 +42,12 @@ typedef struct weir_entity {
     /* the rest belongs to state/: lists, marks, key bytes */
     struct weir_entity *dirty_next;
     struct weir_entity *clock_previous, *clock_next;
-    uint64_t handed_sweep;  /* serial of the batch its last encoding travels in */
+    uint64_t handed_serial;  /* the batch its last encoding travels in */
+    uint32_t counted_events; /* its share of stats.events_retained */
     uint16_t key_size;
-    bool dirty, recent;
+    bool dirty : 1;   /* on a dirty list: not yet encoded by the sweep */
+    bool recent : 1;  /* touched since the clock's hand passed */
+    bool chunked : 1; /* its last encoding has chunk records */
     uint8_t key[];
 } weir_entity;
 

@@ -126,7 +126,7 @@ static void fill_model(random_model *r, const setting *s, size_t step, uint64_t 
     size_t count = 0;
     for (size_t i = 0; i < s->count; i += step, count++) {
         r->names[count] = s->names[i];
-        r->weights[count] = (weir_rng_unit(&rng) - 0.5) * 0.05;
+        r->weights[count] = (weir_rng_unit(&rng) - 0.5) * 2e-5;
         r->means[count] = weir_rng_unit(&rng) * 3;
         r->imputes[count] = weir_rng_unit(&rng) * 10 - 5;
     }

@@ -1,0 +1,320 @@
+/* The sweep: a fuzzy checkpoint in slices, between batches of events.
+ *
+ *            due                 list empty             share done           final batch durable
+ *   IDLE ───────────> ENCODING ─────────────> PURGING ─────────────> CLOSING ─────────────────────> IDLE
+ *          O := position                                  meta: replay_from = O
+ *
+ * Two batches: one fills on the worker while the other is with the committer, which takes them one at a time and so in
+ * order; the final one, with replay_from, is the last by construction. A sealed batch waits for the barrier. A commit
+ * that fails keeps its batch and is tried again, later and later; meanwhile the other batch fills up and then encoding
+ * pauses: memory stays bounded, and the dirty cards simply stay dirty. */
+#include "internal.h"
+
+#include "weir/base/check.h"
+#include "weir/base/units.h"
+
+enum { COST_EVENTS = 128 }; /* a card costs one for itself and one for each so many events */
+
+#define RETRY_DELAY_MIN_US (100 * WEIR_US_PER_MS)
+#define RETRY_DELAY_MAX_US (10 * WEIR_US_PER_SECOND)
+
+/* ---- reap: what the committer brought back ---- */
+
+static void finish_sweep(weir_state *state, int64_t now_us)
+{
+    state->meta.replay_from_previous = state->meta.replay_from;
+    state->meta.replay_from = state->sweep_position;
+    state->meta.serial++;
+    state->stats.sweeps++;
+    state->stats.last_sweep_us = now_us;
+    state->purging_count = 0;
+    state->phase = WEIR_SWEEP_IDLE;
+}
+
+static void reset_pending(weir_pending *pending)
+{
+    weir_store_batch_reset(&pending->batch);
+    pending->applied_offset_max = -1;
+    pending->card_count = 0;
+    pending->sealed = pending->final = false;
+}
+
+static void reap_success(weir_state *state, weir_pending *pending, int64_t now_us)
+{
+    weir_check(pending->serial == state->committed_serial + 1);
+    state->committed_serial = pending->serial;
+    state->committing = false;
+    state->failure = WEIR_OK;
+    state->retry_delay_us = 0;
+    state->stats.cards_written += pending->card_count;
+    state->stats.bytes_written += pending->batch.used;
+    state->stats.commit_duration_us = state->job.duration_us;
+    bool final = pending->final;
+    reset_pending(pending);
+    if (final)
+        finish_sweep(state, now_us);
+}
+
+static void reap_failure(weir_state *state, int64_t now_us)
+{
+    state->failure = state->job.status;
+    state->stats.commit_failures++;
+    int64_t delay_us = 2 * state->retry_delay_us;
+    if (delay_us < RETRY_DELAY_MIN_US)
+        delay_us = RETRY_DELAY_MIN_US;
+    state->retry_delay_us = delay_us < RETRY_DELAY_MAX_US ? delay_us : RETRY_DELAY_MAX_US;
+    state->retry_at_us = now_us + state->retry_delay_us;
+}
+
+static int job_phase(weir_state *state)
+{
+    return atomic_load_explicit(&state->job.phase, memory_order_acquire);
+}
+
+static void submit(weir_state *state)
+{
+    state->job.batch = &state->pending[1 - state->filling].batch;
+    weir_committer_submit(state->committer, &state->job);
+}
+
+static void reap(weir_state *state, int64_t now_us)
+{
+    if (!state->committing)
+        return;
+    if (job_phase(state) == WEIR_JOB_IDLE) { /* it failed and waits for its next try */
+        if (now_us >= state->retry_at_us)
+            submit(state);
+        return;
+    }
+    if (!weir_committer_poll(state->committer, &state->job))
+        return;
+    atomic_store_explicit(&state->job.phase, WEIR_JOB_IDLE, memory_order_relaxed);
+    if (state->job.status)
+        reap_failure(state, now_us);
+    else
+        reap_success(state, &state->pending[1 - state->filling], now_us);
+}
+
+/* ---- begin ---- */
+
+static bool due(weir_state *state, int64_t position, int64_t now_us)
+{
+    if (!state->stepped) {
+        state->stepped = true;
+        state->sweep_begun_us = now_us;
+    }
+    if (state->meta.replay_from < 0)
+        return true; /* an empty store learns at once where its state begins */
+    if (!state->dirty_first && position == state->meta.replay_from)
+        return false;
+    return state->sweep_wanted || now_us - state->sweep_begun_us >= state->options.sweep_interval_us;
+}
+
+static void begin(weir_state *state, int64_t position, int64_t now_us)
+{
+    weir_check(state->phase == WEIR_SWEEP_IDLE && !state->committing);
+    state->phase = WEIR_SWEEP_ENCODING;
+    state->sweep_position = position;
+    state->sweep_begun_us = now_us;
+    state->sweep_wanted = false;
+    state->sweep_first = state->dirty_first;
+    state->sweep_since_offset = state->dirty_since_offset;
+    state->dirty_first = NULL;
+    state->dirty_since_offset = -1;
+    state->purge_seen = 0;
+}
+
+/* ---- encode ---- */
+
+static weir_pending *filling(weir_state *state)
+{
+    return &state->pending[state->filling];
+}
+
+static void seal_if_full(weir_state *state)
+{
+    weir_pending *pending = filling(state);
+    pending->sealed = pending->card_count >= state->options.batch_card_max ||
+                      pending->batch.used >= state->options.batch_size_max;
+}
+
+static void prefetch_chunk(const weir_chunk *chunk)
+{
+    if (!chunk)
+        return;
+    for (size_t at = 0; at < sizeof *chunk; at += 64)
+        __builtin_prefetch((const char *)chunk + at);
+}
+
+/* The list is a chain of cache misses; each step asks for one entity four cards ahead, for the chunks of the one two
+ * ahead, and so waits for none of them. */
+typedef struct lookahead {
+    const weir_entity *entity; /* at most `distance` ahead */
+    const weir_entity *chunks;
+} lookahead;
+
+static void look_ahead(lookahead *ahead)
+{
+    if (ahead->entity) {
+        ahead->entity = ahead->entity->dirty_next;
+        __builtin_prefetch(ahead->entity);
+        __builtin_prefetch((const char *)ahead->entity + 64);
+    }
+    if (ahead->chunks && (ahead->chunks = ahead->chunks->dirty_next)) {
+        prefetch_chunk(ahead->chunks->history.first);
+        if (ahead->chunks->history.last != ahead->chunks->history.first)
+            prefetch_chunk(ahead->chunks->history.last);
+    }
+}
+
+static weir_status encode_some(weir_state *state)
+{
+    weir_pending *pending = filling(state);
+    lookahead ahead = {.entity = state->sweep_first, .chunks = state->sweep_first};
+    for (int i = 0; i < 3 && ahead.entity; i++)
+        ahead.entity = ahead.entity->dirty_next;
+    for (size_t cost = 0; state->sweep_first && !pending->sealed && cost < state->options.step_card_max;) {
+        look_ahead(&ahead);
+        weir_entity *entity = state->sweep_first;
+        weir_status status = weir_save_card(state, entity, pending);
+        if (status)
+            return status;
+        cost += 1 + entity->history.event_count / COST_EVENTS;
+        state->sweep_first = entity->dirty_next;
+        entity->dirty = false;
+        entity->handed_serial = pending->serial;
+        state->stats.cards_dirty--;
+        seal_if_full(state);
+    }
+    if (!state->sweep_first)
+        state->phase = WEIR_SWEEP_PURGING;
+    return WEIR_OK;
+}
+
+/* ---- purge, close, hand over ---- */
+
+static weir_status purge_some(weir_state *state, int64_t clock_event_time_us)
+{
+    bool done = false;
+    weir_status status = weir_purge_some(state, filling(state), clock_event_time_us, &done);
+    if (!status && done)
+        state->phase = WEIR_SWEEP_CLOSING;
+    return status;
+}
+
+static weir_status put_final(weir_state *state)
+{
+    weir_pending *pending = filling(state);
+    weir_meta meta = state->meta;
+    meta.replay_from_previous = meta.replay_from;
+    meta.replay_from = state->sweep_position;
+    meta.serial++;
+    weir_status status = weir_meta_put(&pending->batch, &meta);
+    pending->sealed = pending->final = status == WEIR_OK;
+    return status;
+}
+
+/* The barrier: a card on disk that is ahead of an output not yet acknowledged would, after a crash, be skipped by the
+ * replay that has to produce the output again. */
+static bool covered(const weir_state *state, const weir_pending *pending, int64_t acked_below)
+{
+    if (state->barrier_off)
+        return true;
+    return acked_below > pending->applied_offset_max && (!pending->final || acked_below >= state->sweep_position);
+}
+
+static void hand_over(weir_state *state, int64_t acked_below)
+{
+    weir_pending *pending = filling(state);
+    if (!pending->sealed || state->committing || !covered(state, pending, acked_below))
+        return;
+    state->handed_serial = pending->serial;
+    state->committing = true;
+    state->filling = 1 - state->filling;
+    submit(state);
+}
+
+/* One slice of whatever the phase asks for, into the batch being filled. */
+static weir_status advance(weir_state *state, int64_t clock_event_time_us)
+{
+    weir_pending *pending = filling(state);
+    if (pending->sealed)
+        return WEIR_OK;
+    pending->serial = state->handed_serial + 1;
+    switch (state->phase) {
+    case WEIR_SWEEP_ENCODING:
+        return encode_some(state);
+    case WEIR_SWEEP_PURGING:
+        return purge_some(state, clock_event_time_us);
+    case WEIR_SWEEP_CLOSING:
+        /* Not again while its own final batch is under way. */
+        return state->committing && state->pending[1 - state->filling].final ? WEIR_OK : put_final(state);
+    case WEIR_SWEEP_IDLE:
+        break;
+    }
+    return WEIR_OK;
+}
+
+static weir_status report(const weir_state *state, weir_error *error)
+{
+    if (error && state->failure)
+        *error = state->job.error;
+    return state->failure;
+}
+
+/* Everything of step but the decision to begin. */
+static weir_status run(weir_state *state, int64_t acked_below, int64_t clock_event_time_us, weir_error *error)
+{
+    weir_status status = advance(state, clock_event_time_us);
+    hand_over(state, acked_below);
+    if (status)
+        return weir_error_set(error, status, "the checkpoint cannot proceed: %s",
+                              status == WEIR_FULL ? "no memory for a batch" : "a stored card cannot be read");
+    return report(state, error);
+}
+
+weir_status weir_state_step(weir_state *state, int64_t position, int64_t acked_below, int64_t now_us,
+                            int64_t clock_event_time_us, weir_error *error)
+{
+    reap(state, now_us);
+    if (state->phase == WEIR_SWEEP_IDLE) {
+        if (!due(state, position, now_us))
+            return WEIR_OK;
+        begin(state, position, now_us);
+    }
+    return run(state, acked_below, clock_event_time_us, error);
+}
+
+/* ---- flush ---- */
+
+/* Runs the sweep under way to its end, waiting for the disk; stops at the first failure. */
+static weir_status run_to_end(weir_state *state, int64_t acked_below, weir_error *error)
+{
+    while (state->phase != WEIR_SWEEP_IDLE) {
+        weir_status status = run(state, acked_below, INT64_MIN, error);
+        if (status && !(state->committing && job_phase(state) == WEIR_JOB_QUEUED))
+            return status;
+        if (!state->committing)
+            continue;
+        if (job_phase(state) == WEIR_JOB_QUEUED)
+            weir_committer_wait(state->committer, &state->job);
+        reap(state, state->sweep_begun_us);
+        if (state->failure)
+            return report(state, error);
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error)
+{
+    weir_check(acked_below >= position);
+    if (state->committing && job_phase(state) == WEIR_JOB_IDLE) {
+        state->failure = WEIR_OK; /* a failed commit gets its next try now */
+        submit(state);
+    }
+    weir_status status = run_to_end(state, acked_below, error);
+    if (status || (state->meta.replay_from == position && !state->dirty_first))
+        return status;
+    begin(state, position, state->sweep_begun_us);
+    return run_to_end(state, acked_below, error);
+}
