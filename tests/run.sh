@@ -117,12 +117,11 @@ start_fuzz() { # variant build_dir name module
     start "$1/$3" "$2/tests/fuzz/$3" --mutations "$mutation_count" --crash "$logs/$3.crash" "tests/fuzz/corpus/$4"
 }
 
-# Starts the programs of one build that are of the given kinds ("unit sim").
-start_programs() { # variant kinds [modules]
-    local dir=$root/build/$1 kind module name
-    while read -r kind module name; do
-        [[ " $2 " == *" $kind "* ]] || continue
-        [ -x "$dir/tests/$name" ] || [ -x "$dir/tests/fuzz/$name" ] || continue
+# Starts the programs of one build that are of the given kinds ("unit sim") and have the given threads ("one many").
+start_programs() { # variant kinds threads
+    local dir=$root/build/$1 kind module name threads
+    while read -r kind module name threads; do
+        [[ " $2 " == *" $kind "* && " $3 " == *" $threads "* ]] || continue
         if [ "$kind" = fuzz ]; then
             start_fuzz "$1" "$dir" "$name" "$module"
         else
@@ -164,9 +163,9 @@ deploy/install-deps.sh build test || exit 1
 build check all && check=yes || check=no
 build asan test_programs && asan=yes || asan=no
 build tsan threaded_programs && tsan=yes || tsan=no
-[ "$check" = no ] || start_programs check "unit sim"
-[ "$asan" = no ] || start_programs asan "unit sim fuzz"
-[ "$tsan" = no ] || start_programs tsan "unit sim"
+[ "$check" = no ] || start_programs check "unit sim" "one many"
+[ "$asan" = no ] || start_programs asan "unit sim fuzz" "one many"
+[ "$tsan" = no ] || start_programs tsan "unit sim" "many"
 wait
 [ "$check" = no ] || run_scripts
 

@@ -20,9 +20,14 @@ struct weir_worker {
     weir_pipeline *pipeline;
     weir_emitter *emitter;
     const weir_ruleset *ruleset;
+    weir_metrics_shard *metrics;
+    size_t reject_slots[WEIR_REJECT_COUNT];       /* label slots, looked up once */
+    size_t severity_slots[WEIR_THRESHOLD_MAX];    /* of the ruleset in force */
     weir_error failure;
     _Atomic bool failed;
     int64_t received_us; /* monotonic, of the batch in hand */
+    int64_t gauged_us;
+    uint64_t loads_shown;
     double values[WEIR_PLAN_FEATURE_MAX];
     weir_record records[WEIR_BATCH_MAX];
     weir_job jobs[WEIR_BATCH_MAX];
@@ -31,7 +36,7 @@ struct weir_worker {
 
 static void count(weir_worker *worker, weir_metric metric, uint64_t by)
 {
-    weir_metrics_add(worker->options.metrics, metric, by);
+    weir_metrics_add(worker->metrics, metric, by);
 }
 
 static weir_phase phase_of(const weir_partition *partition)
@@ -56,6 +61,18 @@ static weir_status fail(weir_worker *worker, weir_status status, int32_t partiti
 
 /* ---- open and close --------------------------------------------------------------------------------------- */
 
+/* Label slots of what the worker counts by: dead-letter reasons, and the champion's severities. */
+static void look_up_slots(weir_worker *worker)
+{
+    weir_metrics *metrics = worker->options.metrics;
+    for (int reject = WEIR_ACCEPTED + 1; reject < WEIR_REJECT_COUNT; reject++)
+        worker->reject_slots[reject] =
+            weir_metrics_slot(metrics, WEIR_METRIC_DEAD_LETTERS, weir_reject_code((weir_reject)reject));
+    const weir_model *champion = weir_ruleset_model(worker->ruleset, 0);
+    for (size_t i = 0; i < champion->threshold_count; i++)
+        worker->severity_slots[i] = weir_metrics_slot(metrics, WEIR_METRIC_ALERTS, champion->thresholds[i].name);
+}
+
 weir_status weir_worker_open(const weir_worker_options *options, weir_worker **worker_out, weir_error *error)
 {
     weir_check(options->batch_events_max >= 1 && options->batch_events_max <= WEIR_BATCH_MAX);
@@ -77,6 +94,8 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         weir_worker_close(worker);
         return weir_error_set(error, status, "no memory for a worker");
     }
+    worker->metrics = weir_metrics_shard_at(options->metrics, options->index);
+    look_up_slots(worker);
     *worker_out = worker;
     return WEIR_OK;
 }
@@ -116,11 +135,9 @@ static void hear(void *context, const weir_ack *ack)
     weir_partition *partition = worker->partitions[ack->partition];
     if (partition)
         weir_ledger_heard(&partition->ledger, ack);
-    if (!ack->delivered) {
-        count(worker, WEIR_METRIC_DELIVERY_FAILURES, 1);
+    if (!ack->delivered)
         fail(worker, WEIR_TEMPORARY, ack->partition,
              "an output was not delivered in time; restart to resume from the last committed offset");
-    }
 }
 
 static void take_acks(weir_worker *worker, int64_t wait_us)
@@ -176,16 +193,16 @@ static void finish_scored(weir_worker *worker, weir_partition *partition, const 
     if (item->missing_count)
         count(worker, WEIR_METRIC_MISSING_FEATURES, item->missing_count);
     if (item->arrival != WEIR_ARRIVAL_APPENDED)
-        count(worker, item->arrival == WEIR_ARRIVAL_LATE ? WEIR_METRIC_EVENTS_LATE : WEIR_METRIC_EVENTS_EXPIRED, 1);
+        count(worker, WEIR_METRIC_LATE_EVENTS, 1);
     bool wants_score = weir_emitter_enabled(worker->emitter, WEIR_OUTPUT_SCORES);
     if (item->threshold < 0 && !wants_score)
         return;
     weir_verdict verdict;
     weir_pipeline_verdict(worker->ruleset, job, worker->values, &verdict);
     if (item->threshold >= 0 && emit(worker, emit_alert, partition, record, job, &verdict)) {
-        count(worker, WEIR_METRIC_ALERTS, 1);
-        weir_metrics_observe(worker->options.metrics, WEIR_METRIC_PROCESSING_SECONDS,
-                             weir_clock_monotonic_us(worker->options.clock) - worker->received_us);
+        weir_metrics_add_slot(worker->metrics, WEIR_METRIC_ALERTS, worker->severity_slots[item->threshold], 1);
+        weir_metrics_record(worker->metrics, WEIR_METRIC_PROCESSING_SECONDS,
+                            weir_clock_monotonic_us(worker->options.clock) - worker->received_us);
     }
     if (wants_score && emit(worker, emit_score, partition, record, job, &verdict))
         count(worker, WEIR_METRIC_SCORES, 1);
@@ -194,19 +211,19 @@ static void finish_scored(weir_worker *worker, weir_partition *partition, const 
 static void finish_rejected(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job)
 {
     if (emit(worker, emit_dead_letter, partition, record, job, NULL))
-        weir_metrics_add_reject(worker->options.metrics, job->reject, 1);
+        weir_metrics_add_slot(worker->metrics, WEIR_METRIC_DEAD_LETTERS, worker->reject_slots[job->reject], 1);
 }
 
 static void finish_duplicate(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job)
 {
     (void)partition, (void)record, (void)job;
-    count(worker, WEIR_METRIC_EVENTS_DUPLICATE, 1);
+    count(worker, WEIR_METRIC_DUPLICATES, 1);
 }
 
+/* Its effect is in the state already; advance() counts it as replayed. */
 static void finish_known(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job)
 {
-    (void)partition, (void)record, (void)job;
-    count(worker, WEIR_METRIC_EVENTS_KNOWN, 1);
+    (void)worker, (void)partition, (void)record, (void)job;
 }
 
 static void (*const FINISH[WEIR_FATE_COUNT])(weir_worker *, weir_partition *, const weir_record *, weir_job *) = {
@@ -222,7 +239,7 @@ static void advance(weir_worker *worker, weir_partition *partition, const weir_r
     if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
         partition->event_clock_us = job->transaction.event.time_us;
     if (phase_of(partition) == WEIR_PHASE_REPLAYING) {
-        count(worker, WEIR_METRIC_EVENTS_REPLAYED, 1);
+        count(worker, WEIR_METRIC_REPLAYED_EVENTS, 1);
         if (partition->position >= partition->live_from)
             set_phase(partition, WEIR_PHASE_LIVE);
         return;
@@ -289,9 +306,8 @@ static void process(weir_worker *worker, size_t record_count)
     }
 }
 
-static void publish(weir_worker *worker, weir_partition *partition, weir_metrics_shard *metrics)
+static void publish(weir_partition *partition)
 {
-    (void)worker, (void)metrics;
     int64_t acked = weir_ledger_acked_below(&partition->ledger, partition->position);
     atomic_store_explicit(&partition->published_position, partition->position, memory_order_relaxed);
     if (!partition->ledger.broken)
@@ -310,15 +326,44 @@ static void tend(weir_worker *worker, weir_partition *partition)
 {
     if (phase_of(partition) == WEIR_PHASE_OPEN)
         return;
-    publish(worker, partition, worker->options.metrics);
+    publish(partition);
     weir_error error;
     weir_status status =
         weir_state_step(partition->state, partition->position, durable_below(partition),
                         weir_clock_monotonic_us(worker->options.clock), partition->event_clock_us, &error);
-    if (status == WEIR_FULL || status == WEIR_IO)
+    bool store_failing = status == WEIR_FULL || status == WEIR_IO;
+    if (store_failing && !partition->store_failing)
         count(worker, WEIR_METRIC_COMMIT_FAILURES, 1); /* scoring goes on from RAM; readiness tells */
-    else if (status != WEIR_OK)
+    atomic_store_explicit(&partition->store_failing, store_failing, memory_order_relaxed);
+    if (store_failing)
+        return;
+    if (status != WEIR_OK)
         fail(worker, status, partition->number, error.message);
+}
+
+/* Once a second: what the states know of themselves, into this worker's shard. */
+static void show_gauges(weir_worker *worker)
+{
+    double cards = 0, store_bytes = 0, oldest_us = 0;
+    uint64_t loads = 0;
+    for (size_t i = 0; i < worker->held_count; i++) {
+        weir_state_stats stats;
+        weir_state_stats_read(worker->partitions[worker->held[i]]->state, &stats);
+        cards += (double)stats.cards_resident;
+        store_bytes += (double)stats.store_size;
+        loads += stats.loads;
+        double age_us = stats.last_sweep_us ? (double)(worker->received_us - stats.last_sweep_us) : 0;
+        oldest_us = age_us > oldest_us ? age_us : oldest_us;
+    }
+    weir_metrics_set(worker->metrics, WEIR_METRIC_CARDS_RESIDENT, cards);
+    weir_metrics_set(worker->metrics, WEIR_METRIC_STORE_BYTES, store_bytes);
+    weir_metrics_set(worker->metrics, WEIR_METRIC_STATE_MEMORY_BYTES, (double)weir_memory_used(worker->memory));
+    weir_metrics_set(worker->metrics, WEIR_METRIC_STATE_MEMORY_LIMIT_BYTES, (double)worker->options.memory_bytes_max);
+    weir_metrics_set(worker->metrics, WEIR_METRIC_CHECKPOINT_AGE_SECONDS, oldest_us / WEIR_US_PER_SECOND);
+    if (loads > worker->loads_shown) /* a partition given away takes its loads with it */
+        count(worker, WEIR_METRIC_CARD_LOADS, loads - worker->loads_shown);
+    worker->loads_shown = loads;
+    worker->gauged_us = worker->received_us;
 }
 
 size_t weir_worker_turn(weir_worker *worker)
@@ -337,7 +382,10 @@ size_t weir_worker_turn(weir_worker *worker)
     for (size_t i = 0; i < worker->held_count; i++)
         tend(worker, worker->partitions[worker->held[i]]);
     for (size_t i = 0; i < worker->held_count && weir_memory_tight(worker->memory); i++)
-        weir_state_evict(worker->partitions[worker->held[i]]->state, EVICT_CARDS_PER_TURN);
+        count(worker, WEIR_METRIC_EVICTIONS,
+              weir_state_evict(worker->partitions[worker->held[i]]->state, EVICT_CARDS_PER_TURN));
+    if (worker->received_us - worker->gauged_us >= WEIR_US_PER_SECOND)
+        show_gauges(worker);
     return record_count;
 }
 
@@ -400,7 +448,7 @@ weir_status weir_worker_drain_partition(weir_worker *worker, int32_t number, int
     while (weir_ledger_pending(&partition->ledger) > 0 && !atomic_load(&worker->failed) &&
            weir_clock_monotonic_us(worker->options.clock) < deadline_us)
         take_acks(worker, FULL_WAIT_US);
-    publish(worker, partition, worker->options.metrics);
+    publish(partition);
     *acked_below_out = atomic_load(&partition->acked_below);
     if (partition->ledger.broken || *acked_below_out < partition->position)
         return weir_error_set(error, WEIR_TEMPORARY,
@@ -436,6 +484,7 @@ void weir_worker_resume_partition(weir_worker *worker, int32_t number)
 void weir_worker_adopt(weir_worker *worker, const weir_ruleset *ruleset)
 {
     worker->ruleset = ruleset;
+    look_up_slots(worker);
 }
 
 /* ---- from any thread -------------------------------------------------------------------------------------- */
@@ -450,6 +499,11 @@ void weir_worker_committed(weir_worker *worker, int32_t number, int64_t committe
     weir_partition *partition = worker->partitions[number];
     if (partition)
         atomic_store_explicit(&partition->committed_below, committed, memory_order_relaxed);
+}
+
+size_t weir_worker_index(const weir_worker *worker)
+{
+    return worker->options.index;
 }
 
 weir_status weir_worker_failure(const weir_worker *worker, weir_error *error_out)

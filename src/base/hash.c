@@ -14,10 +14,7 @@ uint64_t weir_hash(weir_span bytes)
 
 uint64_t weir_hash48(weir_span identifier)
 {
-    if (identifier.size == 0)
-        return 0;
-    uint64_t hash = weir_hash(identifier) >> 16;
-    return hash ? hash : 1;
+    return identifier.size ? weir_hash48_of(weir_hash(identifier)) : 0;
 }
 
 /* Source: org.apache.kafka.common.utils.Utils.murmur2 (32-bit MurmurHash2, seed 0x9747b28c). */

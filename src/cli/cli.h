@@ -1,7 +1,7 @@
 /* What the commands share: the table of flags, input by lines, a progress line, and how to fail.
  *
- * A command is one file and one function, `int weir_cli_<name>(int argc, char **argv)`: argv[0] is the command's own name
- * ("model"), the result an exit code (enum weir_exit). Results go to standard output, everything else to standard
+ * A command is one file and one function, `int weir_cli_<name>(int argc, char **argv)`: argv[0] is the command's own
+ * name ("model"), the result an exit code (enum weir_exit). Results go to standard output, everything else to standard
  * error. Its flags are rows:
  *
  *     typedef struct tail_values { const char *brokers; int64_t count; bool with_source; } tail_values;
@@ -36,6 +36,7 @@ int weir_cli_run(int argc, char **argv);
 int weir_cli_demo(int argc, char **argv);
 int weir_cli_generate(int argc, char **argv);
 int weir_cli_score(int argc, char **argv);
+int weir_cli_send(int argc, char **argv);
 int weir_cli_tail(int argc, char **argv);
 int weir_cli_model(int argc, char **argv);
 int weir_cli_state(int argc, char **argv);
@@ -80,9 +81,9 @@ typedef struct weir_cli_operands {
 
 enum { WEIR_CLI_GO_ON = -1 };
 
-/* Reads flags and operands of argv[1..]. `--name value` and `--name=value`; `--` ends the flags; a lone `-` is an operand.
- * --help (or -h) prints the usage on standard output and returns WEIR_EXIT_OK. A flag that is not known (with the nearest
- * that is), a value that does not parse or an operand too many is said on standard error and returns WEIR_EXIT_USAGE.
+/* Reads flags and operands of argv[1..]. `--name value` and `--name=value`; `--` ends the flags; a lone `-` is an
+ * operand. --help (or -h) prints the usage on standard output and returns WEIR_EXIT_OK. A flag that is not known (with
+ * the nearest that is), a value that does not parse or an operand too many is said on standard error and returns WEIR_EXIT_USAGE.
  * Values change only for flags that are given: put the defaults there before.
  * operands_out may be NULL when operand_max is 0 and with_conf is false. */
 int weir_cli_parse(const weir_cli_usage *usage, int argc, char **argv, void *values, weir_cli_operands *operands_out);

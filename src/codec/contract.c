@@ -276,8 +276,12 @@ static bool write_bool(const weir_contract_field *field, const weir_wire_field *
 static bool write_real(const weir_contract_field *field, const weir_wire_field *value, bool as_json,
                        weir_writer *writer)
 {
-    (void)field, (void)as_json;
-    weir_json_write_double(writer, weir_wire_double(value->value));
+    (void)field;
+    double number = weir_wire_double(value->value);
+    if (isnan(number))
+        write_quoted(writer, "NaN", as_json); /* null would read back as zero */
+    else
+        weir_json_write_double(writer, number);
     return true;
 }
 
@@ -382,8 +386,10 @@ bool weir_contract_is_default(const weir_contract_field *field, const weir_wire_
         return field->type != PROTOBUF_C_TYPE_MESSAGE && value->bytes.size == 0;
     case WEIR_WIRE_FIXED64:
         return weir_wire_double(value->value) == 0;
-    default:
-        return value->value == 0;
+    default: /* of a 32-bit type only the low half counts */
+        return field->type == PROTOBUF_C_TYPE_INT64 || field->type == PROTOBUF_C_TYPE_BOOL
+                   ? value->value == 0
+                   : (uint32_t)value->value == 0;
     }
 }
 

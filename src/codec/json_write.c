@@ -71,6 +71,8 @@ void weir_json_write_double(weir_writer *json, double value)
     char text[32];
     if (isnan(value))
         write_literal(json, "null");
+    else if (value == 0 && signbit(value))
+        write_literal(json, "-0.0"); /* "-0" would read back as the integer */
     else if (isinf(value))
         write_literal(json, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
     else

@@ -97,11 +97,71 @@ static bool read_location(weir_span bytes, wire_message *message)
     return !reader.failed;
 }
 
+/* The location as nearly every encoder writes it: two doubles in order, 18 bytes. */
+static inline void take_location(weir_reader *reader, wire_message *message)
+{
+    static const uint8_t HEAD[] = {LOCATION << 3 | WEIR_WIRE_BYTES, 18, LATITUDE << 3 | WEIR_WIRE_FIXED64};
+    const uint8_t *at = reader->at;
+    message->has_location = false;
+    message->latitude = message->longitude = 0;
+    if (weir_reader_left(reader) < 20 || memcmp(at, HEAD, sizeof HEAD) != 0 ||
+        at[11] != (LONGITUDE << 3 | WEIR_WIRE_FIXED64))
+        return;
+    memcpy(&message->latitude, at + 3, sizeof(double));
+    memcpy(&message->longitude, at + 12, sizeof(double));
+    message->has_location = true;
+    reader->at += 20;
+}
+
+/* Takes the field when it is the next one and is written the plain way: its tag, a one-byte length, the text.
+ * Anything else is left where it is, for the loop in read_message. */
+static inline void take_text(weir_reader *reader, uint32_t number, wire_message *message)
+{
+    size_t left = weir_reader_left(reader);
+    message->texts[number] = (weir_span){0};
+    if (left < 2 || reader->at[0] != (number << 3 | WEIR_WIRE_BYTES) || reader->at[1] >= 0x80 ||
+        reader->at[1] > left - 2)
+        return;
+    message->texts[number] = weir_span_of(reader->at + 2, reader->at[1]);
+    reader->at += 2 + reader->at[1];
+}
+
+static inline void take_number(weir_reader *reader, uint32_t number, wire_message *message)
+{
+    message->numbers[number] = 0;
+    if (weir_reader_left(reader) < 2 || reader->at[0] != (number << 3 | WEIR_WIRE_VARINT))
+        return;
+    reader->at++;
+    message->numbers[number] = weir_wire_read_varint(reader);
+}
+
+/* Encoders write fields in number order, so this is nearly always the whole message: fourteen branches that
+ * each go one way for one producer, where a loop has one branch that goes all ways. Sets every slot:
+ * to the field, or to its default. */
+static inline void take_in_order(weir_reader *reader, wire_message *message)
+{
+    take_text(reader, TRANSACTION_ID, message);
+    take_text(reader, CARD_TOKEN, message);
+    take_number(reader, EVENT_TIME_US, message);
+    take_number(reader, AMOUNT_MINOR, message);
+    take_text(reader, CURRENCY, message);
+    take_text(reader, MERCHANT_ID, message);
+    take_text(reader, TERMINAL_ID, message);
+    take_number(reader, MCC, message);
+    take_text(reader, MERCHANT_COUNTRY, message);
+    take_number(reader, CHANNEL, message);
+    take_number(reader, ENTRY_MODE, message);
+    take_location(reader, message);
+    take_text(reader, DEVICE_ID, message);
+    take_number(reader, OUTCOME, message);
+}
+
 /* A known field of another wire type makes the message undecodable, as in protobuf-c. */
 static bool read_message(weir_span bytes, wire_message *message)
 {
     weir_reader reader = weir_reader_of(bytes);
     weir_wire_field field;
+    take_in_order(&reader, message);
     while (weir_wire_next(&reader, &field)) {
         if (field.number >= FIELD_END)
             continue;
@@ -119,7 +179,7 @@ static bool read_message(weir_span bytes, wire_message *message)
 
 bool weir_transaction_read(weir_span message, weir_transaction_fields *fields_out)
 {
-    wire_message wire = {0};
+    wire_message wire;
     if (!read_message(message, &wire))
         return false;
     *fields_out = (weir_transaction_fields){
@@ -208,13 +268,18 @@ static weir_reject check_presence(const wire_message *wire, weir_transaction *tr
     return WEIR_ACCEPTED;
 }
 
+static uint16_t pack_code(weir_span letters)
+{
+    return letters.size ? weir_code_pack(letters.data, letters.size) : 0;
+}
+
 static bool is_degrees(double value, double limit)
 {
     return value >= -limit && value <= limit; /* NaN is neither */
 }
 
 /* The first field out of its range, or NULL. */
-static const char *absurd_field(const wire_message *wire, const weir_event *event, const weir_decode_limits *limits)
+static const char *absurd_field(const wire_message *wire, const weir_decode_limits *limits)
 {
     for (size_t i = 0; i < TEXT_COUNT; i++)
         if (wire->texts[TEXTS[i].number].size > TEXTS[i].size_max)
@@ -226,11 +291,11 @@ static const char *absurd_field(const wire_message *wire, const weir_event *even
         return "event_time_us";
     if (amount_minor < -WEIR_AMOUNT_MINOR_MAX || amount_minor > WEIR_AMOUNT_MINOR_MAX)
         return "amount_minor";
-    if (wire->texts[CURRENCY].size != 3 || event->currency == 0)
+    if (wire->texts[CURRENCY].size != 3 || pack_code(wire->texts[CURRENCY]) == 0)
         return "currency";
     if ((uint32_t)wire->numbers[MCC] > MCC_MAX)
         return "mcc";
-    if (wire->texts[MERCHANT_COUNTRY].size != 0 && (wire->texts[MERCHANT_COUNTRY].size != 2 || event->country == 0))
+    if (wire->texts[MERCHANT_COUNTRY].size != 0 && pack_code(wire->texts[MERCHANT_COUNTRY]) == 0)
         return "merchant_country";
     if (!is_degrees(wire->latitude, 90))
         return "location.latitude";
@@ -252,17 +317,14 @@ static uint64_t known(uint64_t code, uint32_t code_count)
     return (uint32_t)code < code_count ? (uint32_t)code : 0;
 }
 
-static uint16_t pack_code(weir_span letters)
-{
-    return letters.size ? weir_code_pack(letters.data, letters.size) : 0;
-}
-
 static void fill_event(const wire_message *wire, weir_transaction *transaction)
 {
     weir_event *event = &transaction->event;
     event->time_us = (int64_t)wire->numbers[EVENT_TIME_US];
     event->amount_minor = (int64_t)wire->numbers[AMOUNT_MINOR];
     event->mcc = (uint32_t)wire->numbers[MCC];
+    event->currency = pack_code(wire->texts[CURRENCY]);
+    event->country = pack_code(wire->texts[MERCHANT_COUNTRY]);
     event->channel = known(wire->numbers[CHANNEL], WEIR_CHANNEL_COUNT);
     event->entry = known(wire->numbers[ENTRY_MODE], WEIR_ENTRY_COUNT);
     event->outcome = known(wire->numbers[OUTCOME], WEIR_OUTCOME_COUNT);
@@ -273,8 +335,8 @@ static void fill_event(const wire_message *wire, weir_transaction *transaction)
     event->merchant = weir_hash48(transaction->merchant_id);
     event->terminal = weir_hash48(transaction->terminal_id);
     weir_event_set_device(event, weir_hash48(transaction->device_id));
-    event->card = weir_hash48(transaction->card_token);
     transaction->card_hash = weir_hash(transaction->card_token);
+    event->card = weir_hash48_of(transaction->card_hash);
 }
 
 /* A card number is looked for first: whatever else is wrong, such a record may not be kept. Then what the
@@ -289,9 +351,7 @@ static weir_reject check_meaning(const wire_message *wire, const weir_decode_lim
         reject = check_presence(wire, transaction);
     if (reject != WEIR_ACCEPTED)
         return reject;
-    transaction->event.currency = pack_code(wire->texts[CURRENCY]);
-    transaction->event.country = pack_code(wire->texts[MERCHANT_COUNTRY]);
-    const char *absurd = absurd_field(wire, &transaction->event, limits);
+    const char *absurd = absurd_field(wire, limits);
     if (absurd)
         return fault(transaction, WEIR_REJECT_ABSURD_FIELD, absurd);
     if (is_far_future((int64_t)wire->numbers[EVENT_TIME_US], limits, now_us))
@@ -300,26 +360,36 @@ static weir_reject check_meaning(const wire_message *wire, const weir_decode_lim
     return WEIR_ACCEPTED;
 }
 
-weir_reject weir_transaction_decode(weir_span payload, const weir_decode_limits *limits, int64_t now_us,
-                                    weir_transaction *transaction_out)
+static weir_reject read_payload(weir_span payload, const weir_decode_limits *limits, wire_message *wire)
 {
-    *transaction_out = (weir_transaction){0};
     size_t size_max = limits->payload_size_max ? limits->payload_size_max : PAYLOAD_SIZE_MAX;
+    weir_span message;
+    int64_t schema_id;
     if (payload.size == 0)
         return WEIR_REJECT_EMPTY;
     if (payload.size > size_max)
         return WEIR_REJECT_OVERSIZED;
-    weir_span message;
-    int64_t schema_id;
     if (!weir_frame_strip(limits->framing, payload, &message, &schema_id))
         return WEIR_REJECT_BAD_FRAME;
-    wire_message wire = {0};
-    if (!read_message(message, &wire))
-        return WEIR_REJECT_UNDECODABLE;
+    return read_message(message, wire) ? WEIR_ACCEPTED : WEIR_REJECT_UNDECODABLE;
+}
+
+weir_reject weir_transaction_decode(weir_span payload, const weir_decode_limits *limits, int64_t now_us,
+                                    weir_transaction *transaction_out)
+{
+    wire_message wire;
+    weir_reject reject = read_payload(payload, limits, &wire);
+    if (reject != WEIR_ACCEPTED) {
+        *transaction_out = (weir_transaction){0};
+        return reject;
+    }
+    transaction_out->event = (weir_event){0};
     transaction_out->transaction_id = wire.texts[TRANSACTION_ID];
     transaction_out->card_token = wire.texts[CARD_TOKEN];
     transaction_out->merchant_id = wire.texts[MERCHANT_ID];
     transaction_out->terminal_id = wire.texts[TERMINAL_ID];
     transaction_out->device_id = wire.texts[DEVICE_ID];
+    transaction_out->card_hash = 0;
+    transaction_out->reject_field = NULL;
     return check_meaning(&wire, limits, now_us, transaction_out);
 }

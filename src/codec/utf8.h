@@ -8,7 +8,7 @@
  * continuation byte, an overlong form, a surrogate, beyond U+10FFFF. Source: RFC 3629 section 4. */
 size_t weir_utf8_character(weir_span text);
 
-/* The rest of weir_utf8_is_text, for text that is not plain ASCII or is short. */
+/* The rest of weir_utf8_is_text, for text that is not plain ASCII. */
 bool weir_utf8_is_text_slow(weir_span text);
 
 /* Nonzero when one of the eight bytes is NUL or not ASCII. Source: Mycroft's zero-byte test; a byte that
@@ -23,11 +23,15 @@ static inline uint64_t weir_utf8_suspects(const uint8_t *at)
 /* Whether every byte belongs to a well-formed character and none is NUL. Empty text is text. */
 static inline bool weir_utf8_is_text(weir_span text)
 {
-    if (text.size < 8)
-        return weir_utf8_is_text_slow(text);
-    uint64_t suspects = weir_utf8_suspects(text.data + text.size - 8);
-    for (size_t at = 0; at + 8 < text.size; at += 8)
-        suspects |= weir_utf8_suspects(text.data + at);
+    uint64_t suspects = 0;
+    if (text.size >= 8) {
+        suspects = weir_utf8_suspects(text.data + text.size - 8);
+        for (size_t at = 0; at + 8 < text.size; at += 8)
+            suspects |= weir_utf8_suspects(text.data + at);
+    } else {
+        for (size_t at = 0; at < text.size; at++)
+            suspects |= (text.data[at] | (text.data[at] - 1u)) & 0x80;
+    }
     return suspects == 0 || weir_utf8_is_text_slow(text);
 }
 

@@ -10,6 +10,8 @@
 
 #include "weir/base/cursor.h"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "varints and doubles are loaded as words");
+
 typedef enum weir_wire_type {
     WEIR_WIRE_VARINT = 0,
     WEIR_WIRE_FIXED64 = 1,
@@ -31,15 +33,15 @@ static inline bool weir_wire_fail(weir_reader *reader)
     return false;
 }
 
-/* A tag or a length: at most five bytes, bits above 32 dropped. */
-static inline uint32_t weir_wire_read_short(weir_reader *reader)
+/* A tag or a length: at most five bytes. */
+static inline uint64_t weir_wire_read_short(weir_reader *reader)
 {
     if (reader->at < reader->end && *reader->at < 0x80)
         return *reader->at++;
-    uint32_t value = 0;
+    uint64_t value = 0;
     for (unsigned shift = 0; shift < 35 && reader->at < reader->end; shift += 7) {
         uint8_t byte = *reader->at++;
-        value |= (uint32_t)(byte & 0x7f) << shift;
+        value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return value;
     }
@@ -88,8 +90,8 @@ static inline bool weir_wire_next(weir_reader *reader, weir_wire_field *field_ou
 {
     if (reader->at == reader->end)
         return false;
-    uint32_t tag = weir_wire_read_short(reader);
-    field_out->number = tag >> 3;
+    uint64_t tag = weir_wire_read_short(reader);
+    field_out->number = (uint32_t)(tag >> 3);
     field_out->type = tag & 7;
     if (field_out->number == 0)
         return weir_wire_fail(reader);
@@ -98,7 +100,7 @@ static inline bool weir_wire_next(weir_reader *reader, weir_wire_field *field_ou
         field_out->value = weir_wire_read_varint(reader);
         break;
     case WEIR_WIRE_BYTES: {
-        uint32_t size = weir_wire_read_short(reader);
+        uint64_t size = weir_wire_read_short(reader);
         field_out->bytes = weir_read_bytes(reader, size);
         break;
     }

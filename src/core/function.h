@@ -42,11 +42,11 @@ typedef struct weir_function {
     /* Aggregates. Positional arguments, a letter each: w window, a the field amount, f a key field,
      * c a condition on past events, x an expression on past events. */
     const char *arguments;
-    bool options;     /* takes where and delay */
+    bool options;      /* takes where and delay */
     bool always_prior; /* never sees the event being scored */
     /* Asks the builder for what it needs kept, and notes where in `load`. */
     void (*plan)(struct weir_builder *builder, const struct weir_node *node, struct weir_load *load);
-    double (*load)(const struct weir_run *run, const struct weir_load *load);
+    double (*load)(struct weir_run *run, const struct weir_load *load);
 } weir_function;
 
 size_t weir_function_count(void);

@@ -265,7 +265,12 @@ static weir_status report(const weir_state *state, weir_error *error)
 /* Everything of step but the decision to begin. */
 static weir_status run(weir_state *state, int64_t acked_below, int64_t clock_event_time_us, weir_error *error)
 {
-    weir_status status = advance(state, clock_event_time_us);
+    weir_status status;
+    weir_sweep_phase before;
+    do { /* a slice of every phase that can be entered now */
+        before = state->phase;
+        status = advance(state, clock_event_time_us);
+    } while (!status && state->phase != before);
     hand_over(state, acked_below);
     if (status)
         return weir_error_set(error, status, "the checkpoint cannot proceed: %s",

@@ -6,6 +6,8 @@
 
 enum { EXIT_FAILED = 101, EXIT_SKIPPED = 102, TIMEOUT_DEFAULT_S = 60 };
 
+static double timeout_s = TIMEOUT_DEFAULT_S; /* of a test that names none; --timeout */
+
 static mini_test *tests;
 static mini_suite *suites;
 static bool expectation_failed;
@@ -63,7 +65,7 @@ static mini_options options_of(const mini_test *test)
 
 static _Noreturn void run_in_child(const mini_test *test, const mini_options *options)
 {
-    alarm(options->timeout > 0 ? (unsigned)ceil(options->timeout) : TIMEOUT_DEFAULT_S);
+    alarm((unsigned)ceil(options->timeout > 0 ? options->timeout : timeout_s));
     if (options->init)
         options->init();
     test->function();
@@ -114,6 +116,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--tap=", 6) == 0 && strcmp(argv[i] + 6, "-") != 0)
             tap = fopen(argv[i] + 6, "w");
+        if (strcmp(argv[i], "--timeout") == 0 && i + 1 < argc)
+            timeout_s = atof(argv[++i]);
     }
     if (!tap) {
         perror("--tap");

@@ -36,7 +36,7 @@ typedef struct weir_worker_options {
     const weir_clock *clock;
     weir_committer *committer;        /* shared by the process */
     const weir_ruleset *ruleset;      /* in force at start */
-    weir_metrics_shard *metrics;      /* this worker's */
+    weir_metrics *metrics;            /* the worker writes shard `index` */
 } weir_worker_options;
 
 typedef struct weir_worker weir_worker;
@@ -69,6 +69,7 @@ void weir_worker_adopt(weir_worker *worker, const weir_ruleset *ruleset);
 /* ---- from any thread ---- */
 const weir_partition *weir_worker_partition(const weir_worker *worker, int32_t partition); /* NULL when not held */
 void weir_worker_committed(weir_worker *worker, int32_t partition, int64_t committed);
+size_t weir_worker_index(const weir_worker *worker);
 /* WEIR_OK while all is well; else what stopped the worker. */
 weir_status weir_worker_failure(const weir_worker *worker, weir_error *error_out);
 

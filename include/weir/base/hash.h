@@ -15,6 +15,12 @@ uint64_t weir_hash(weir_span bytes);
  * "absent", so a present identifier never hashes to 0 and an empty span always does. */
 uint64_t weir_hash48(weir_span identifier);
 
+/* The same from the whole hash of a present identifier, when that is at hand. */
+static inline uint64_t weir_hash48_of(uint64_t hash)
+{
+    return hash >> 16 ? hash >> 16 : 1;
+}
+
 /* Kafka's default partitioner: murmur2 of the key, sign bit cleared, modulo
  * `partition_count`. Equals the Java client and librdkafka's `murmur2`. */
 int32_t weir_hash_partition(weir_span key, int32_t partition_count);

@@ -92,6 +92,8 @@ typedef struct weir_partition_bounds {
     int64_t committed;          /* the group's committed offset, or WEIR_OFFSET_NONE */
 } weir_partition_bounds;
 
+typedef void weir_last_visit(void *context, weir_span payload, weir_span header);
+
 typedef struct weir_group weir_group;
 typedef struct weir_group_ops {
     /* Joins the group and makes one port a worker. After this, poll. */
@@ -101,9 +103,10 @@ typedef struct weir_group_ops {
     /* Bounds and committed offsets of partitions (both arrays of partition_count). */
     weir_status (*bounds)(weir_group *group, const int32_t *partitions, size_t partition_count,
                           weir_partition_bounds *bounds_out, weir_error *error);
-    /* Calls visit with the last retained record (payload) of output[partition], or with an empty span if there is none. */
-    weir_status (*last_output)(weir_group *group, weir_output output, int32_t partition,
-                               void (*visit)(void *context, weir_span payload), void *context, weir_error *error);
+    /* Calls visit with the payload of the last retained record of output[partition], and with its header of that
+     * name (header_name NULL, or no such header: an empty span). Does not call it when the partition has no record. */
+    weir_status (*last_output)(weir_group *group, weir_output output, int32_t partition, const char *header_name,
+                               weir_last_visit *visit, void *context, weir_error *error);
     /* Says where a partition just given begins and which worker gets its records. Within ASSIGN only. */
     weir_status (*start)(weir_group *group, int32_t partition, int64_t offset, size_t worker, weir_error *error);
     /* Completes ASSIGN / REVOKE / LOST: the assignment is now what was asked. */
@@ -111,6 +114,8 @@ typedef struct weir_group_ops {
     /* Stores the group's committed offset (the next one to read); synchronous when `wait`, else in the background. */
     weir_status (*commit)(weir_group *group, const int32_t *partitions, const int64_t *next_offsets, size_t count,
                           bool wait, weir_error *error);
+    /* Records between `position` and the log's end as last heard from the broker; -1 = not known. Asks nobody. */
+    int64_t (*lag)(weir_group *group, int32_t partition, int64_t position);
     /* Identity and shape of the input topic. cluster_id_out has 64 bytes. */
     weir_status (*describe)(weir_group *group, char *cluster_id_out, int32_t *partition_count_out, weir_error *error);
     weir_port *(*port)(weir_group *group, size_t worker);

@@ -3,7 +3,8 @@
  * Reading accepts lowerCamelCase and snake_case names, 64-bit integers as strings or numbers, enums by name
  * (with or without prefix, any case) or number, unknown names refused unless they begin with '_' or are "label"
  * (what `weir generate` writes beside the transaction). Writing uses snake_case names; 64-bit integers are
- * strings, as the mapping says; NaN is null, infinities are strings. Doubles are written in the shortest form that reads back to the same bits.
+ * strings, as the mapping says; a NaN in an array is null (a missing feature), elsewhere "NaN"; infinities are
+ * strings. Doubles are written in the shortest form that reads back to the same bits.
  */
 #ifndef WEIR_CODEC_JSON_H
 #define WEIR_CODEC_JSON_H

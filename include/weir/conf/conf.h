@@ -64,7 +64,7 @@ typedef struct weir_conf_property {
     weir_conf_source source;
 } weir_conf_property;
 
-/* The values of the choices; same order as the enums of codec (weir_framing) and log (weir_log_level, weir_log_format). */
+/* The values of the choices; same order as weir_framing (codec), weir_log_level and weir_log_format (log). */
 enum { WEIR_CONF_FRAMING_AUTO, WEIR_CONF_FRAMING_CONFLUENT, WEIR_CONF_FRAMING_RAW };
 enum { WEIR_CONF_LOG_DEBUG, WEIR_CONF_LOG_INFO, WEIR_CONF_LOG_WARN, WEIR_CONF_LOG_ERROR };
 enum { WEIR_CONF_LOG_AUTO, WEIR_CONF_LOG_JSON, WEIR_CONF_LOG_TEXT };
@@ -145,8 +145,8 @@ typedef struct weir_conf_inputs {
     void *problem_context;
 } weir_conf_inputs;
 
-/* Fills *conf_out from all sources in their order. WEIR_CONFIG in the environment names a file that is read when neither
- * `files` nor --config does.
+/* Fills *conf_out from all sources in their order. WEIR_CONFIG in the environment names a file that is read when
+ * neither `files` nor --config does.
  *
  * Owns:  conf_out's texts are its own; weir_conf_deinit frees them. On failure there is nothing to free.
  * Fails: WEIR_INVALID with the first problem as a sentence: place, what was found, what was wanted, the nearest name;

@@ -1,0 +1,257 @@
+#include "core/builder.h"
+
+#include "weir/base/check.h"
+
+enum { OPS_PER_AGGREGATE = 10, PREDICATES_PER_AGGREGATE = 3, EDGE_MAX = UINT16_MAX / 2 };
+
+/* --- wishes --- */
+
+uint16_t weir_builder_predicate(weir_builder *builder, const weir_node *condition)
+{
+    weir_stage *stage = builder->stage;
+    for (uint32_t i = 0; i < stage->predicate_count; i++)
+        if (stage->predicates[i] == condition)
+            return (uint16_t)i;
+    weir_check(stage->predicate_count <= PREDICATES_PER_AGGREGATE * builder->aggregate_count);
+    stage->has_label |= condition->has_label;
+    stage->predicates[stage->predicate_count] = condition;
+    return (uint16_t)stage->predicate_count++;
+}
+
+uint16_t weir_builder_both(weir_builder *builder, const weir_node *a, const weir_node *b)
+{
+    return weir_builder_predicate(builder, weir_syntax_and(builder->syntax, a, b, &builder->full));
+}
+
+static uint32_t take_place(weir_builder *builder, size_t size)
+{
+    uint32_t place = (builder->stage->size + (uint32_t)size - 1) / (uint32_t)size * (uint32_t)size;
+    builder->stage->size = place + (uint32_t)size;
+    return place;
+}
+
+static weir_edge_op *add_op(weir_builder *builder, weir_edge_op op)
+{
+    weir_check(builder->op_count < OPS_PER_AGGREGATE * builder->aggregate_count);
+    builder->ops[builder->op_count] = op;
+    return &builder->ops[builder->op_count++];
+}
+
+uint32_t weir_builder_measure(weir_builder *builder, weir_measure measure, uint16_t edge, uint16_t predicate)
+{
+    if (measure == WEIR_MEASURE_COUNT && predicate == 0)
+        return builder->stage->edge_offset + edge * (uint32_t)sizeof(weir_edge) + (uint32_t)offsetof(weir_edge, ordinal);
+    for (uint32_t i = 0; i < builder->op_count; i++) {
+        const weir_edge_op *op = &builder->ops[i];
+        if (op->measure == measure && op->edge == edge && op->predicate == predicate)
+            return op->place;
+    }
+    size_t size = measure == WEIR_MEASURE_SQUARES ? sizeof(unsigned __int128) : sizeof(uint64_t);
+    return add_op(builder, (weir_edge_op){.measure = (uint8_t)measure, .edge = edge, .predicate = predicate,
+                                          .sign = 1, .place = take_place(builder, size)})->place;
+}
+
+/* The op of a multiset at its head is followed by the one at its tail. */
+uint32_t weir_builder_multiset(weir_builder *builder, const weir_field *field, uint16_t predicate, uint16_t head,
+                               uint16_t tail)
+{
+    for (uint32_t i = 0; i < builder->op_count; i++) {
+        const weir_edge_op *op = &builder->ops[i];
+        if (op->measure == WEIR_MEASURE_KEY && op->sign > 0 && op->field == field && op->predicate == predicate &&
+            op->edge == head && op[1].edge == tail)
+            return op->place;
+    }
+    weir_edge_op op = {.measure = WEIR_MEASURE_KEY, .edge = head, .predicate = predicate, .sign = 1, .field = field,
+                       .place = builder->stage->multiset_count++};
+    add_op(builder, op);
+    op.edge = tail;
+    op.sign = -1;
+    return add_op(builder, op)->place;
+}
+
+static bool same_frontier(const weir_frontier_op *a, const weir_frontier_op *b)
+{
+    return a->kind == b->kind && a->edge == b->edge && a->predicate == b->predicate && a->condition == b->condition &&
+           a->negate == b->negate && a->window_us == b->window_us && a->value == b->value;
+}
+
+uint32_t weir_builder_frontier(weir_builder *builder, weir_frontier_op op)
+{
+    weir_stage *stage = builder->stage;
+    for (uint32_t i = 0; i < builder->frontier_op_count; i++)
+        if (same_frontier(&builder->frontier_ops[i], &op))
+            return builder->frontier_ops[i].index;
+    uint32_t *counts[] = {[WEIR_FRONTIER_EXTREME] = &stage->extreme_count,
+                          [WEIR_FRONTIER_LATEST] = &stage->latest_count,
+                          [WEIR_FRONTIER_STREAK] = &stage->streak_count};
+    op.index = (*counts[op.kind])++;
+    const weir_node *seen[] = {stage->predicates[op.predicate], stage->predicates[op.condition], op.value};
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
+        if (seen[i] && seen[i]->has_label)
+            stage->has_label = stage->has_label_at_frontier = true;
+    builder->frontier_ops[builder->frontier_op_count++] = op;
+    return op.index;
+}
+
+/* --- edges --- */
+
+static void add_lag(weir_builder *builder, int64_t lag_us)
+{
+    uint16_t at = builder->stage->edge_count;
+    while (at > 0 && builder->lags[at - 1] >= lag_us)
+        at--;
+    if (at < builder->stage->edge_count && builder->lags[at] == lag_us)
+        return;
+    memmove(&builder->lags[at + 1], &builder->lags[at], (builder->stage->edge_count - at) * sizeof *builder->lags);
+    builder->lags[at] = lag_us;
+    builder->stage->edge_count++;
+}
+
+static uint16_t edge_of(const weir_builder *builder, int64_t lag_us)
+{
+    uint16_t edge = 0;
+    while (builder->lags[edge] != lag_us)
+        edge++;
+    weir_check(edge < builder->stage->edge_count);
+    return edge;
+}
+
+static int64_t tail_lag(const weir_builder *builder, const weir_node *node)
+{
+    return node->window_us == WEIR_WINDOW_ALL ? builder->stage->horizon_us : node->delay_us + node->window_us;
+}
+
+static const weir_node *next_aggregate(const weir_builder *builder, const weir_node *node)
+{
+    for (node = node ? node->next : builder->syntax->first; node; node = node->next)
+        if (node->kind == WEIR_NODE_AGGREGATE && node->entity == builder->stage->entity)
+            return node;
+    return NULL;
+}
+
+static void find_edges(weir_builder *builder)
+{
+    add_lag(builder, 0);
+    add_lag(builder, builder->stage->horizon_us);
+    for (const weir_node *node = NULL; (node = next_aggregate(builder, node));) {
+        add_lag(builder, node->delay_us);
+        add_lag(builder, tail_lag(builder, node));
+    }
+}
+
+/* --- loads --- */
+
+static void plan_loads(weir_builder *builder, weir_load *loads, uint32_t *slot)
+{
+    weir_stage *stage = builder->stage;
+    stage->slot_first = *slot;
+    weir_load *prior = loads, *rest = loads + builder->aggregate_count;
+    for (const weir_node *node = NULL; (node = next_aggregate(builder, node));) {
+        weir_load load = {.function = node->function,
+                          .slot = (*slot)++,
+                          .head = edge_of(builder, node->delay_us),
+                          .tail = edge_of(builder, tail_lag(builder, node)),
+                          .field = node->field};
+        ((weir_node *)node)->slot = load.slot;
+        load.function->plan(builder, node, &load);
+        if (node->prior)
+            *prior++ = load;
+        else
+            *--rest = load;
+    }
+    stage->prior_loads = loads;
+    stage->prior_load_count = (uint32_t)(prior - loads);
+    stage->loads = rest;
+    stage->load_count = builder->aggregate_count - stage->prior_load_count;
+    stage->slot_count = *slot - stage->slot_first;
+}
+
+/* --- the edges' own lists --- */
+
+static void sort_ops(weir_builder *builder)
+{
+    for (uint32_t i = 1; i < builder->op_count; i++) {
+        weir_edge_op op = builder->ops[i];
+        uint32_t at = i;
+        for (; at > 0; at--) {
+            const weir_edge_op *before = &builder->ops[at - 1];
+            if (before->edge < op.edge || (before->edge == op.edge && before->predicate <= op.predicate))
+                break;
+            builder->ops[at] = *before;
+        }
+        builder->ops[at] = op;
+    }
+}
+
+static void sort_frontier_ops(weir_builder *builder)
+{
+    for (uint32_t i = 1; i < builder->frontier_op_count; i++) {
+        weir_frontier_op op = builder->frontier_ops[i];
+        uint32_t at = i;
+        for (; at > 0 && builder->frontier_ops[at - 1].edge > op.edge; at--)
+            builder->frontier_ops[at] = builder->frontier_ops[at - 1];
+        builder->frontier_ops[at] = op;
+    }
+}
+
+static void plan_edges(weir_builder *builder, weir_edge_plan *edges)
+{
+    sort_ops(builder);
+    sort_frontier_ops(builder);
+    uint32_t op = 0, frontier_op = 0;
+    for (uint16_t i = 0; i < builder->stage->edge_count; i++) {
+        weir_edge_plan *edge = &edges[i];
+        *edge = (weir_edge_plan){.lag_us = builder->lags[i], .ops = builder->ops + op,
+                                 .frontier_ops = builder->frontier_ops + frontier_op};
+        for (; op < builder->op_count && builder->ops[op].edge == i; op++)
+            edge->op_count++;
+        for (; frontier_op < builder->frontier_op_count && builder->frontier_ops[frontier_op].edge == i; frontier_op++)
+            edge->frontier_op_count++;
+    }
+    builder->stage->edges = edges;
+}
+
+static void lay_out_rest(weir_stage *stage)
+{
+    uint32_t at = (stage->size + 63) & ~UINT32_C(63);
+    stage->multiset_offset = at;
+    at += stage->multiset_count * (uint32_t)sizeof(weir_multiset);
+    stage->extreme_offset = at;
+    at += stage->extreme_count * (uint32_t)sizeof(weir_extreme);
+    stage->latest_offset = at;
+    at += stage->latest_count * (uint32_t)sizeof(weir_latest);
+    stage->streak_offset = at;
+    stage->size = at + stage->streak_count * (uint32_t)sizeof(weir_streak);
+}
+
+weir_status weir_builder_stage(weir_syntax *syntax, weir_entity_kind entity, int64_t horizon_us, uint32_t *slot,
+                               weir_stage *stage_out)
+{
+    weir_stage stage = {.entity = entity, .index = stage_out->index, .serial = stage_out->serial,
+                        .horizon_us = horizon_us};
+    weir_builder builder = {.syntax = syntax, .stage = &stage};
+    for (const weir_node *node = NULL; (node = next_aggregate(&builder, node));)
+        builder.aggregate_count++;
+    weir_arena *arena = syntax->arena;
+    uint32_t count = builder.aggregate_count + 1;
+    weir_load *loads = weir_arena_take(arena, count * sizeof *loads);
+    builder.lags = weir_arena_take(arena, 2 * count * sizeof *builder.lags);
+    builder.ops = weir_arena_take(arena, OPS_PER_AGGREGATE * count * sizeof *builder.ops);
+    builder.frontier_ops = weir_arena_take(arena, count * sizeof *builder.frontier_ops);
+    stage.predicates = weir_arena_take(arena, PREDICATES_PER_AGGREGATE * count * sizeof *stage.predicates);
+    weir_edge_plan *edges = weir_arena_take(arena, 2 * count * sizeof *edges);
+    if (!loads || !builder.lags || !builder.ops || !builder.frontier_ops || !stage.predicates || !edges)
+        return WEIR_FULL;
+    stage.predicate_count = 1;
+    find_edges(&builder);
+    stage.gate_offset = (uint32_t)sizeof(weir_running);
+    stage.edge_offset = stage.gate_offset + stage.edge_count * (uint32_t)sizeof(weir_gate);
+    stage.size = stage.edge_offset + stage.edge_count * (uint32_t)sizeof(weir_edge);
+    plan_loads(&builder, loads, slot);
+    if (builder.full)
+        return WEIR_FULL;
+    plan_edges(&builder, edges);
+    lay_out_rest(&stage);
+    *stage_out = stage;
+    return WEIR_OK;
+}

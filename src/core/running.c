@@ -1,0 +1,494 @@
+#include "core/running.h"
+
+#include "weir/base/check.h"
+
+enum { REBUILD_STRIDE = 64 };
+
+/* --- the block --- */
+
+void weir_running_give(void *block, uint32_t size, weir_slab *slab)
+{
+    const weir_running *running = block;
+    weir_multiset *multisets = (weir_multiset *)((uint8_t *)block + running->multiset_offset);
+    weir_extreme *extremes = (weir_extreme *)((uint8_t *)block + running->extreme_offset);
+    for (uint32_t i = 0; i < running->multiset_count; i++)
+        weir_multiset_clear(&multisets[i], slab);
+    for (uint32_t i = 0; i < running->extreme_count; i++)
+        weir_extreme_clear(&extremes[i], slab);
+    weir_slab_give(slab, block, size);
+}
+
+static bool take_block(weir_run *run)
+{
+    const weir_stage *stage = run->stage;
+    void *block = weir_slab_take(run->slab, stage->size);
+    if (!block)
+        return false;
+    memset(block, 0, stage->size);
+    weir_running *running = block;
+    running->stage = stage->index;
+    running->multiset_offset = stage->multiset_offset;
+    running->multiset_count = stage->multiset_count;
+    running->extreme_offset = stage->extreme_offset;
+    running->extreme_count = stage->extreme_count;
+    running->at_us = INT64_MIN;
+    run->base = block;
+    run->history->running = block;
+    run->history->running_plan = stage->serial;
+    run->history->running_size = stage->size;
+    return true;
+}
+
+/* All edges before the first event, nothing counted. */
+static void begin_state(weir_run *run)
+{
+    weir_history_cursor first = weir_history_begin(run->history);
+    const weir_event *event = weir_history_peek(&first);
+    for (uint16_t i = 0; i < run->stage->edge_count; i++) {
+        weir_run_gates(run)[i] =
+            (weir_gate){.next_us = event ? event->time_us : INT64_MAX, .previous_us = INT64_MIN};
+        weir_run_edges(run)[i] = (weir_edge){.next = first};
+    }
+    for (uint32_t i = 0; i < run->stage->latest_count; i++)
+        weir_run_latest(run, i)->time_us = INT64_MIN;
+}
+
+/* --- crossing --- */
+
+static void apply_key(weir_run *run, const weir_edge_op *op, const weir_event *event, int sign)
+{
+    uint64_t key = op->field->key(event);
+    weir_multiset *set = weir_run_multiset(run, op->place);
+    if (key == 0 || run->failed)
+        return;
+    if (sign * op->sign > 0)
+        run->failed = !weir_multiset_add(set, run->slab, key);
+    else
+        weir_multiset_remove(set, key);
+}
+
+static inline void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *event, int sign)
+{
+    int64_t amount = event->amount_minor;
+    void *place = run->base + op->place;
+    switch ((weir_measure)op->measure) {
+    case WEIR_MEASURE_COUNT:
+        *(uint64_t *)place += (uint64_t)(int64_t)sign;
+        break;
+    case WEIR_MEASURE_SUM:
+        *(uint64_t *)place += sign > 0 ? (uint64_t)amount : -(uint64_t)amount;
+        break;
+    case WEIR_MEASURE_SQUARES: {
+        unsigned __int128 square = (unsigned __int128)((__int128)amount * amount);
+        *(unsigned __int128 *)place += sign > 0 ? square : -square;
+        break;
+    }
+    case WEIR_MEASURE_KEY:
+        apply_key(run, op, event, sign);
+        break;
+    }
+}
+
+/* What has an inverse: done with sign +1 when an edge passes the event, undone with -1. */
+static inline void apply_ops(weir_run *run, uint16_t edge, const weir_event *event, int sign)
+{
+    const weir_edge_plan *plan = &run->stage->edges[edge];
+    uint16_t predicate = 0;
+    bool matches = true;
+    for (uint16_t i = 0; i < plan->op_count; i++) {
+        const weir_edge_op *op = &plan->ops[i];
+        if (op->predicate != predicate) {
+            predicate = op->predicate;
+            matches = weir_run_matches(run, predicate, event);
+        }
+        if (matches)
+            apply_op(run, op, event, sign);
+    }
+}
+
+static weir_candidate candidate_of(const weir_frontier_op *op, const weir_event *event)
+{
+    int64_t amount = event->amount_minor;
+    return (weir_candidate){.time_us = event->time_us, .rank = op->negate ? -amount : amount};
+}
+
+static void note_latest(weir_run *run, const weir_frontier_op *op, const weir_event *event)
+{
+    weir_latest *latest = weir_run_latest(run, op->index);
+    latest->time_us = event->time_us;
+    if (op->value) {
+        latest->a = weir_node_evaluate(op->value, event, weir_run_header(run)->as_of_us);
+        return;
+    }
+    latest->a = weir_latitude_unpack(event->latitude);
+    latest->b = weir_longitude_unpack(event->longitude);
+}
+
+static void push_extreme(weir_run *run, const weir_frontier_op *op, const weir_event *event)
+{
+    weir_extreme *extreme = weir_run_extreme(run, op->index);
+    weir_extreme_expire(extreme, event->time_us - op->window_us);
+    if (weir_extreme_reserve(extreme, run->slab))
+        weir_extreme_push(extreme, candidate_of(op, event));
+    else
+        run->failed = true;
+}
+
+/* The head edge has just counted the event, which matches the streak's `where`. */
+static void push_streak(weir_run *run, const weir_frontier_op *op, const weir_event *event)
+{
+    weir_streak *streak = weir_run_streak(run, op->index);
+    if (!weir_run_matches(run, op->condition, event)) {
+        streak->break_ordinal = weir_run_edges(run)[op->edge].ordinal;
+        streak->break_count = weir_run_u64(run, op->count_at_head);
+        streak->is_open = false;
+    } else if (!streak->is_open) {
+        streak->start_us = event->time_us;
+        streak->is_open = true;
+    }
+}
+
+/* What has no inverse: done when the edge is first past the event. */
+static void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
+{
+    const weir_edge_plan *plan = &run->stage->edges[edge];
+    for (uint16_t i = 0; i < plan->frontier_op_count; i++) {
+        const weir_frontier_op *op = &plan->frontier_ops[i];
+        if (!weir_run_matches(run, op->predicate, event))
+            continue;
+        switch ((weir_frontier_kind)op->kind) {
+        case WEIR_FRONTIER_EXTREME:
+            push_extreme(run, op, event);
+            break;
+        case WEIR_FRONTIER_LATEST:
+            note_latest(run, op, event);
+            break;
+        case WEIR_FRONTIER_STREAK:
+            push_streak(run, op, event);
+            break;
+        }
+    }
+}
+
+static void cross_forward(weir_run *run, uint16_t index, int64_t until_us)
+{
+    weir_edge *edge = &weir_run_edges(run)[index];
+    weir_gate *gate = &weir_run_gates(run)[index];
+    do {
+        const weir_event *event = weir_history_peek(&edge->next);
+        apply_ops(run, index, event, +1);
+        if (++edge->ordinal > edge->frontier) {
+            edge->frontier = edge->ordinal;
+            push_frontier(run, index, event);
+        }
+        edge->next.index++;
+        weir_history_settle(&edge->next);
+        const weir_event *next = weir_history_peek(&edge->next);
+        gate->previous_us = gate->next_us;
+        gate->next_us = next ? next->time_us : INT64_MAX;
+    } while (gate->next_us <= until_us);
+}
+
+static void cross_back(weir_run *run, uint16_t index, int64_t until_us)
+{
+    weir_edge *edge = &weir_run_edges(run)[index];
+    weir_gate *gate = &weir_run_gates(run)[index];
+    do {
+        const weir_event *event = weir_history_back(&edge->next);
+        weir_check(event && edge->ordinal > 0);
+        edge->ordinal--;
+        apply_ops(run, index, event, -1);
+        weir_history_cursor behind = edge->next;
+        const weir_event *previous = weir_history_back(&behind);
+        gate->next_us = gate->previous_us;
+        gate->previous_us = previous ? previous->time_us : INT64_MIN;
+    } while (gate->previous_us > until_us);
+}
+
+/* Windows open at their head and close at their tail in this order, so that no count goes below 0. */
+static void move_edges(weir_run *run, int64_t at_us)
+{
+    weir_running *running = weir_run_header(run);
+    const weir_gate *gates = weir_run_gates(run);
+    const weir_edge_plan *plans = run->stage->edges;
+    uint16_t count = run->stage->edge_count;
+    if (at_us >= running->at_us) {
+        for (uint16_t i = 0; i < count; i++)
+            if (gates[i].next_us <= at_us - plans[i].lag_us)
+                cross_forward(run, i, at_us - plans[i].lag_us);
+    } else {
+        for (uint16_t i = count; i-- > 0;)
+            if (gates[i].previous_us > at_us - plans[i].lag_us)
+                cross_back(run, i, at_us - plans[i].lag_us);
+    }
+    running->at_us = at_us;
+}
+
+static bool give_up(weir_run *run)
+{
+    weir_history_drop_running(run->history, run->slab);
+    run->base = NULL;
+    return false;
+}
+
+bool weir_run_seek(weir_run *run, int64_t at_us)
+{
+    move_edges(run, at_us);
+    return run->failed ? give_up(run) : true;
+}
+
+/* --- labels --- */
+
+static void note_label_time(weir_running *running, const weir_event *event)
+{
+    if (event->label_delay_us == WEIR_LABEL_NONE)
+        return;
+    int64_t label_time_us = event->time_us + (int64_t)event->label_delay_us;
+    if (label_time_us <= running->as_of_us && label_time_us > running->labels_from_us)
+        running->labels_from_us = label_time_us;
+    if (label_time_us > running->as_of_us && label_time_us < running->labels_to_us)
+        running->labels_to_us = label_time_us;
+}
+
+/* The times between which labels look as they do at as_of_us. */
+static void find_label_times(weir_run *run)
+{
+    weir_running *running = weir_run_header(run);
+    running->labels_from_us = INT64_MIN;
+    running->labels_to_us = INT64_MAX;
+    if (!run->stage->has_label)
+        return;
+    weir_history_cursor cursor = weir_history_begin(run->history);
+    for (const weir_event *event; (event = weir_history_next(&cursor));)
+        note_label_time(running, event);
+}
+
+/* Whoever has passed the event forgets it (-1) or learns it (+1) as it looks now. */
+static void apply_passed(weir_run *run, const weir_event *event, int sign)
+{
+    int64_t at_us = weir_run_header(run)->at_us;
+    uint16_t passed = 0;
+    while (passed < run->stage->edge_count && event->time_us <= at_us - run->stage->edges[passed].lag_us)
+        passed++;
+    for (uint16_t i = 0; i < passed; i++) /* heads before tails */
+        if (sign > 0)
+            apply_ops(run, i, event, +1);
+        else
+            apply_ops(run, (uint16_t)(passed - 1 - i), event, -1);
+}
+
+/* --- building --- */
+
+static bool build(weir_run *run, int64_t as_of_us)
+{
+    weir_history_trim(run->history, run->slab, run->stage->horizon_us);
+    if (!take_block(run))
+        return false;
+    begin_state(run);
+    weir_run_header(run)->as_of_us = as_of_us;
+    find_label_times(run);
+    weir_history_cursor cursor = weir_history_begin(run->history);
+    unsigned count = 0;
+    for (const weir_event *event; !run->failed && (event = weir_history_next(&cursor)) && event->time_us <= as_of_us;)
+        if (++count % REBUILD_STRIDE == 0)
+            move_edges(run, event->time_us);
+    return run->failed ? give_up(run) : true;
+}
+
+/* Labels have come into sight, or out of it for a late event: what was counted is counted anew. */
+static bool see_labels(weir_run *run, int64_t as_of_us)
+{
+    weir_running *running = weir_run_header(run);
+    if (run->stage->has_label_at_frontier) {
+        give_up(run);
+        return build(run, as_of_us);
+    }
+    int64_t before_us = running->as_of_us;
+    weir_history_cursor cursor = weir_history_begin(run->history);
+    for (const weir_event *event; (event = weir_history_next(&cursor));) {
+        if (weir_event_is_fraud_at(event, before_us) == weir_event_is_fraud_at(event, as_of_us))
+            continue;
+        apply_passed(run, event, -1);
+        running->as_of_us = as_of_us;
+        apply_passed(run, event, +1);
+        running->as_of_us = before_us;
+    }
+    running->as_of_us = as_of_us;
+    find_label_times(run);
+    return run->failed ? give_up(run) : true;
+}
+
+bool weir_run_open(weir_run *run, int64_t at_us)
+{
+    weir_history *history = run->history;
+    if (history->running && history->running_plan != run->stage->serial)
+        weir_history_drop_running(history, run->slab);
+    run->base = history->running;
+    if (!run->base) {
+        if (!build(run, at_us))
+            return false;
+    } else {
+        weir_running *running = weir_run_header(run);
+        weir_check(running->stage == run->stage->index);
+        if (at_us < running->labels_from_us || at_us >= running->labels_to_us) {
+            if (!see_labels(run, at_us))
+                return false;
+        } else {
+            running->as_of_us = at_us;
+        }
+    }
+    return weir_run_seek(run, at_us);
+}
+
+/* --- insertion --- */
+
+static bool reserve(weir_run *run)
+{
+    for (uint32_t i = 0; i < run->stage->multiset_count; i++)
+        if (!weir_multiset_reserve(weir_run_multiset(run, i), run->slab))
+            return false;
+    for (uint32_t i = 0; i < run->stage->extreme_count; i++)
+        if (!weir_extreme_reserve(weir_run_extreme(run, i), run->slab))
+            return false;
+    return true;
+}
+
+/* The first event of the row, behind `cursor`, up to the head edge's frontier; `ordinal` is the cursor's. */
+static void reopen_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor cursor, uint64_t ordinal)
+{
+    weir_streak *streak = weir_run_streak(run, op->index);
+    uint64_t frontier = weir_run_edges(run)[op->edge].frontier;
+    streak->is_open = false;
+    for (const weir_event *event; ordinal < frontier && (event = weir_history_next(&cursor)); ordinal++)
+        if (weir_run_matches(run, op->predicate, event)) {
+            streak->is_open = true;
+            streak->start_us = event->time_us;
+            return;
+        }
+}
+
+/* An event has appeared at `ordinal`, behind the streak's frontier. Edge 0 has not counted it yet. */
+static void late_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor place, uint64_t ordinal,
+                        bool matches)
+{
+    weir_streak *streak = weir_run_streak(run, op->index);
+    const weir_event *event = run->event;
+    if (ordinal < streak->break_ordinal) {
+        streak->break_ordinal++;
+        streak->break_count += matches;
+    } else if (matches && !weir_run_matches(run, op->condition, event)) {
+        streak->break_ordinal = ordinal + 1;
+        streak->break_count = weir_run_u64(run, op->count_at_now) + 1;
+        place.index++;
+        reopen_streak(run, op, place, ordinal + 1);
+    } else if (matches && (!streak->is_open || event->time_us < streak->start_us)) {
+        streak->is_open = true;
+        streak->start_us = event->time_us;
+    }
+}
+
+/* Frontier state that lies ahead of the late event takes it in. */
+static void late_frontier(weir_run *run, uint16_t edge, weir_history_cursor place, uint64_t ordinal)
+{
+    const weir_edge_plan *plan = &run->stage->edges[edge];
+    for (uint16_t i = 0; i < plan->frontier_op_count; i++) {
+        const weir_frontier_op *op = &plan->frontier_ops[i];
+        bool matches = weir_run_matches(run, op->predicate, run->event);
+        if (op->kind == WEIR_FRONTIER_STREAK)
+            late_streak(run, op, place, ordinal, matches);
+        else if (matches && op->kind == WEIR_FRONTIER_EXTREME)
+            weir_extreme_insert(weir_run_extreme(run, op->index), candidate_of(op, run->event));
+        else if (matches && run->event->time_us >= weir_run_latest(run, op->index)->time_us)
+            note_latest(run, op, run->event);
+    }
+}
+
+/* No edge is beyond the new event: those right before it stay before it, the others may have been moved with
+ * the half of a chunk that was split off. */
+static void mend_edges(weir_run *run, const weir_history_insertion *insertion, uint64_t ordinal)
+{
+    weir_gate *gates = weir_run_gates(run);
+    weir_edge *edges = weir_run_edges(run);
+    for (uint16_t i = 0; i < run->stage->edge_count; i++) {
+        weir_edge *edge = &edges[i];
+        if (edge->ordinal == ordinal) {
+            edge->next = insertion->place;
+            gates[i].next_us = run->event->time_us;
+        } else if (insertion->split_to && edge->next.chunk == insertion->split_from &&
+                   edge->next.index >= insertion->split_at) {
+            edge->next = (weir_history_cursor){.chunk = insertion->split_to,
+                                               .index = edge->next.index - insertion->split_at};
+        }
+        if (edge->frontier > ordinal) {
+            edge->frontier++;
+            late_frontier(run, i, insertion->place, ordinal);
+        }
+    }
+}
+
+bool weir_run_insert(weir_run *run)
+{
+    weir_edge *now = weir_run_edges(run);
+    weir_history_insertion insertion;
+    weir_check(weir_run_header(run)->at_us == run->event->time_us);
+    if (!reserve(run) || !weir_history_insert(run->history, run->slab, now->next, run->event, &insertion))
+        return false;
+    mend_edges(run, &insertion, now->ordinal);
+    if (run->stage->has_label)
+        note_label_time(weir_run_header(run), run->event);
+    cross_forward(run, 0, run->event->time_us);
+    weir_check(!run->failed);
+    return true;
+}
+
+/* --- retention --- */
+
+void weir_run_expire(weir_run *run)
+{
+    weir_running *running = weir_run_header(run);
+    weir_gate *gates = weir_run_gates(run);
+    uint16_t last = (uint16_t)(run->stage->edge_count - 1);
+    uint64_t passed = weir_run_edges(run)[last].ordinal;
+    if (passed <= running->first_ordinal)
+        return;
+    weir_history_drop_oldest(run->history, run->slab, (uint32_t)(passed - running->first_ordinal));
+    running->first_ordinal = passed;
+    int64_t until_us = running->at_us - run->stage->horizon_us;
+    for (uint16_t i = 0; i <= last; i++)
+        if (gates[i].previous_us <= until_us)
+            gates[i].previous_us = INT64_MIN;
+}
+
+void weir_history_trim(weir_history *history, weir_slab *slab, int64_t horizon_us)
+{
+    weir_check(!history->running);
+    uint32_t count = 0;
+    weir_history_cursor cursor = weir_history_begin(history);
+    for (const weir_event *event; (event = weir_history_next(&cursor)) &&
+                                  event->time_us <= history->newest_time_us - horizon_us;)
+        count++;
+    weir_history_drop_oldest(history, slab, count);
+}
+
+/* --- a label from outside --- */
+
+void weir_run_label(weir_run *run, weir_event *event, uint64_t label_delay_us)
+{
+    weir_running *running = weir_run_header(run);
+    weir_event after = *event;
+    after.label_delay_us = label_delay_us;
+    bool seen = run->stage->has_label && weir_event_is_fraud_at(event, running->as_of_us) !=
+                                             weir_event_is_fraud_at(&after, running->as_of_us);
+    if (seen && run->stage->has_label_at_frontier)
+        give_up(run);
+    else if (seen)
+        apply_passed(run, event, -1);
+    event->label_delay_us = label_delay_us;
+    if (!run->base)
+        return;
+    note_label_time(running, event);
+    if (seen)
+        apply_passed(run, event, +1);
+    if (run->failed)
+        give_up(run);
+}
