@@ -51,7 +51,7 @@ void kafka_reader_close(kafka_reader *reader)
     free(reader);
 }
 
-/* Reads from `offset` to the partition's end and keeps the last payload. WEIR_NOT_FOUND: no record there, only
+/* Reads from `offset` to the partition's end and keeps the last record. WEIR_NOT_FOUND: no record there, only
  * control records or gaps. */
 static weir_status last_from(kafka_reader *reader, int32_t partition, int64_t offset, rd_kafka_message_t **last_out,
                              weir_error *error)

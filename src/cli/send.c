@@ -1,10 +1,9 @@
 /* weir send: publishes transactions from a file, keyed by card token, after the checks the service would make. */
 #include "cli/cli.h"
+#include "cli/transactions.h"
 
 #include "weir/base/units.h"
 #include "weir/broker/client.h"
-#include "weir/codec/delimited.h"
-#include "weir/codec/json.h"
 #include "weir/codec/transaction.h"
 #include "weir/conf/conf.h"
 
@@ -15,154 +14,11 @@
 #include <unistd.h>
 
 enum {
-    MESSAGE_SIZE_MAX = 64 * 1024,           /* what a line may come to; the service's own limit is looked at after */
-    BLOCK_SIZE = 2 * WEIR_DELIMITED_SIZE_MAX, /* so that a whole message always fits */
-    PROGRESS_EVERY = 1024                   /* messages between two looks at the clock */
+    PROGRESS_EVERY = 1024 /* messages between two looks at the clock */
 };
 
 #define LINGER_US (5 * WEIR_US_PER_MS) /* a request a partition and message would drown a broker */
 #define FLUSH_US (60 * WEIR_US_PER_SECOND)
-
-/* --- reading ------------------------------------------------------------------------------------------------- */
-
-typedef enum taken { TAKEN_MESSAGE, TAKEN_END, TAKEN_REFUSED, TAKEN_BROKEN } taken;
-
-typedef struct source source;
-
-/* One input format. The file's extension tells which when --format does not. */
-typedef struct input_format {
-    const char *name, *extension;
-    /* Puts the next message's protobuf bytes in *message_out, borrowed until the next call. REFUSED: this one cannot
-     * be read but the next may; BROKEN: nothing more can be read. `error` tells in both cases. */
-    taken (*take)(source *from, weir_span *message_out, weir_error *error);
-    const char *unit; /* what `number` counts */
-} input_format;
-
-struct source {
-    const input_format *format;
-    weir_cli_lines lines;
-    uint64_t number; /* of the line or message last taken, from 1 */
-    weir_csv *csv;   /* NULL until the header has been read */
-    uint8_t *block;  /* of a binary file: [block_at, block_end) is still to be taken */
-    size_t block_at, block_end;
-    uint8_t message[MESSAGE_SIZE_MAX];
-};
-
-/* The next line that has something in it. */
-static taken take_line(source *from, weir_span *line_out, weir_error *error)
-{
-    while (weir_cli_lines_next(&from->lines, line_out)) {
-        from->number = from->lines.line_number;
-        if (line_out->size > 0)
-            return TAKEN_MESSAGE;
-    }
-    if (!from->lines.failed)
-        return TAKEN_END;
-    weir_error_set(error, WEIR_IO, "%s cannot be read beyond line %" PRIu64, from->lines.name, from->number);
-    return TAKEN_BROKEN;
-}
-
-static taken take_json(source *from, weir_span *message_out, weir_error *error)
-{
-    weir_span line;
-    taken result = take_line(from, &line, error);
-    if (result != TAKEN_MESSAGE)
-        return result;
-    weir_writer writer = weir_writer_of(from->message, sizeof from->message);
-    if (weir_json_to_message(WEIR_MESSAGE_TRANSACTION, line, &writer, error) != WEIR_OK)
-        return TAKEN_REFUSED;
-    *message_out = weir_span_of(from->message, writer.used);
-    return TAKEN_MESSAGE;
-}
-
-static taken take_csv(source *from, weir_span *message_out, weir_error *error)
-{
-    weir_span line;
-    taken result = take_line(from, &line, error);
-    if (result == TAKEN_MESSAGE && !from->csv) {
-        if (weir_csv_open(line, &from->csv, error) != WEIR_OK)
-            return TAKEN_BROKEN;
-        result = take_line(from, &line, error);
-    }
-    if (result != TAKEN_MESSAGE)
-        return result;
-    weir_writer writer = weir_writer_of(from->message, sizeof from->message);
-    if (weir_csv_row(from->csv, line, &writer, error) != WEIR_OK)
-        return TAKEN_REFUSED;
-    *message_out = weir_span_of(from->message, writer.used);
-    return TAKEN_MESSAGE;
-}
-
-/* Moves what is left to the front and reads more behind it; false when there is no more. */
-static bool refill_block(source *from)
-{
-    memmove(from->block, from->block + from->block_at, from->block_end - from->block_at);
-    from->block_end -= from->block_at;
-    from->block_at = 0;
-    size_t size = fread(from->block + from->block_end, 1, BLOCK_SIZE - from->block_end, from->lines.file);
-    from->block_end += size;
-    return size > 0;
-}
-
-static taken take_delimited(source *from, weir_span *message_out, weir_error *error)
-{
-    for (;;) {
-        weir_span rest = weir_span_of(from->block + from->block_at, from->block_end - from->block_at);
-        weir_reader reader = weir_reader_of(rest);
-        weir_delimited found = weir_delimited_next(&reader, message_out);
-        if (found == WEIR_DELIMITED_MESSAGE) {
-            from->block_at += (size_t)(reader.at - rest.data);
-            from->number++;
-            return TAKEN_MESSAGE;
-        }
-        if (found != WEIR_DELIMITED_CORRUPT && refill_block(from))
-            continue;
-        if (found == WEIR_DELIMITED_END && !ferror(from->lines.file))
-            return TAKEN_END;
-        weir_error_set(error, WEIR_CORRUPT,
-                       "%s: message %" PRIu64 " is cut short, or this is not a file of size-delimited messages",
-                       from->lines.name, from->number + 1);
-        return TAKEN_BROKEN;
-    }
-}
-
-static const input_format FORMATS[] = {
-    {"jsonl", ".jsonl", take_json, "line"},
-    {"csv", ".csv", take_csv, "line"},
-    {"pb", ".pb", take_delimited, "message"},
-};
-
-enum { FORMAT_COUNT = sizeof FORMATS / sizeof FORMATS[0] };
-
-/* By its name, else by the extension of the path, else JSON lines; NULL for a name that is none. */
-static const input_format *find_format(const char *name, const char *path)
-{
-    const char *extension = strrchr(path, '.');
-    for (size_t i = 0; i < FORMAT_COUNT; i++) {
-        if (name ? strcmp(FORMATS[i].name, name) == 0 : extension && strcmp(FORMATS[i].extension, extension) == 0)
-            return &FORMATS[i];
-    }
-    return name ? NULL : &FORMATS[0];
-}
-
-static weir_status open_source(source *from, const input_format *format, const char *path, weir_error *error)
-{
-    memset(from, 0, sizeof *from);
-    from->format = format;
-    from->block = malloc(BLOCK_SIZE);
-    if (!from->block)
-        return weir_error_set(error, WEIR_FULL, "no memory to read %s", path);
-    return weir_cli_lines_open(path, &from->lines, error);
-}
-
-static void close_source(source *from)
-{
-    if (from->lines.file)
-        weir_cli_lines_close(&from->lines);
-    if (from->csv)
-        weir_csv_close(from->csv);
-    free(from->block);
-}
 
 /* --- sending ------------------------------------------------------------------------------------------------- */
 
@@ -172,7 +28,7 @@ typedef struct send_values {
 } send_values;
 
 typedef struct job {
-    source from;
+    transactions from;
     weir_sender *sender;
     weir_decode_limits limits; /* the service's */
     double rate;               /* events a second; 0 = as fast as it goes */
@@ -223,12 +79,12 @@ static weir_status send_all(job *one, weir_error *error)
     one->begin_us = weir_cli_steady_us();
     while (status == WEIR_OK) {
         weir_span message;
-        taken result = one->from.format->take(&one->from, &message, error);
-        if (result == TAKEN_END)
+        transactions_taken result = transactions_next(&one->from, &message, error);
+        if (result == TRANSACTIONS_END)
             break;
-        if (result == TAKEN_MESSAGE)
+        if (result == TRANSACTIONS_MESSAGE)
             status = send_message(one, message, error);
-        else if (result == TAKEN_REFUSED)
+        else if (result == TRANSACTIONS_REFUSED)
             say_refused(one, error->message, NULL);
         else
             status = error->status;
@@ -289,14 +145,14 @@ static weir_kafka_property *gather_properties(const weir_conf *conf, size_t *cou
     return properties;
 }
 
-static weir_status open_job(job *one, const weir_conf *conf, const send_values *values, const input_format *format,
+static weir_status open_job(job *one, const weir_conf *conf, const send_values *values, const transactions_format *format,
                             weir_error *error)
 {
     one->rate = values->rate;
     one->limits = (weir_decode_limits){.framing = (weir_framing)conf->input_framing,
                                        .payload_size_max = (size_t)conf->input_payload_max_bytes,
                                        .future_us_max = conf->input_future_max_us};
-    weir_status status = open_source(&one->from, format, values->input, error);
+    weir_status status = transactions_open(&one->from, format, values->input, error);
     if (status != WEIR_OK)
         return status;
     size_t property_count;
@@ -309,18 +165,18 @@ static weir_status open_job(job *one, const weir_conf *conf, const send_values *
     return status;
 }
 
-static int run(const weir_conf *conf, const send_values *values, const input_format *format)
+static int run(const weir_conf *conf, const send_values *values, const transactions_format *format)
 {
     static job one;
     weir_error error = {0};
     if (open_job(&one, conf, values, format, &error) != WEIR_OK) {
-        close_source(&one.from);
+        transactions_close(&one.from);
         return weir_cli_fail(&error);
     }
     weir_status status = send_all(&one, &error);
     int code = finish(&one, status, &error);
     weir_sender_close(one.sender);
-    close_source(&one.from);
+    transactions_close(&one.from);
     return code;
 }
 
@@ -331,7 +187,7 @@ int weir_cli_send(int argc, char **argv)
     int code = weir_cli_parse(&USAGE, argc, argv, &values, &operands);
     if (code != WEIR_CLI_GO_ON)
         return code;
-    const input_format *format = find_format(values.format, values.input);
+    const transactions_format *format = transactions_format_find(values.format, values.input);
     if (!format)
         return weir_cli_misused(&USAGE, "--format is jsonl, csv or pb, not \"%s\"", values.format);
     if (values.rate < 0)

@@ -2,7 +2,7 @@
 
 #include "weir/base/check.h"
 
-enum { OPS_PER_AGGREGATE = 10, PREDICATES_PER_AGGREGATE = 3, EDGE_MAX = UINT16_MAX / 2 };
+enum { OPS_PER_AGGREGATE = 10, PREDICATES_PER_AGGREGATE = 3, AGGREGATE_MAX = 8192 };
 
 /* --- wishes --- */
 
@@ -232,6 +232,8 @@ weir_status weir_builder_stage(weir_syntax *syntax, weir_entity_kind entity, int
     weir_builder builder = {.syntax = syntax, .stage = &stage};
     for (const weir_node *node = NULL; (node = next_aggregate(&builder, node));)
         builder.aggregate_count++;
+    if (builder.aggregate_count > AGGREGATE_MAX)
+        return WEIR_FULL;
     weir_arena *arena = syntax->arena;
     uint32_t count = builder.aggregate_count + 1;
     weir_load *loads = weir_arena_take(arena, count * sizeof *loads);

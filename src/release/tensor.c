@@ -36,25 +36,25 @@ static double read_int64(const uint8_t *at)
 
 /* An element type: its size, how to read one, and where the typed (not raw) encoding keeps them. raw_data is
  * little-endian, as is every machine weir builds for. Source: onnx.proto, TensorProto. */
-typedef struct encoding {
+typedef struct tensor_encoding {
     Onnx__TensorProto__DataType type;
     size_t size;
     double (*read)(const uint8_t *at);
     size_t count_offset, data_offset; /* in Onnx__TensorProto */
-} encoding;
+} tensor_encoding;
 
 #define TYPED(member) offsetof(Onnx__TensorProto, n_##member), offsetof(Onnx__TensorProto, member)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw tensors are little-endian");
 
-static const encoding ENCODINGS[] = {
+static const tensor_encoding ENCODINGS[] = {
     {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 4, read_float, TYPED(float_data)},
     {ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, 8, read_double, TYPED(double_data)},
     {ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 4, read_int32, TYPED(int32_data)},
     {ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 8, read_int64, TYPED(int64_data)},
 };
 
-static const encoding *encoding_of(int32_t type)
+static const tensor_encoding *encoding_of(int32_t type)
 {
     for (size_t i = 0; i < sizeof ENCODINGS / sizeof *ENCODINGS; i++)
         if ((int32_t)ENCODINGS[i].type == type)
@@ -80,7 +80,7 @@ static weir_status read_shape(const Onnx__TensorProto *proto, weir_tensor *tenso
 }
 
 /* The bytes of `count` elements, from raw_data or from the typed field. */
-static weir_status find_bytes(const Onnx__TensorProto *proto, const encoding *encoding, size_t count,
+static weir_status find_bytes(const Onnx__TensorProto *proto, const tensor_encoding *encoding, size_t count,
                               const uint8_t **bytes_out, weir_error *error)
 {
     size_t typed_count;
@@ -98,7 +98,7 @@ static weir_status find_bytes(const Onnx__TensorProto *proto, const encoding *en
 weir_status weir_tensor_read(const Onnx__TensorProto *proto, weir_pool *pool, weir_tensor *tensor_out,
                              weir_error *error)
 {
-    const encoding *encoding = encoding_of(proto->data_type);
+    const tensor_encoding *encoding = encoding_of(proto->data_type);
     if (!encoding || proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return weir_error_set(error, WEIR_UNSUPPORTED, "tensor \"%.64s\": %s", NAME_OF(proto),
                               encoding ? "its data are in another file" : "its type is not float, double, int32 or int64");

@@ -4,6 +4,7 @@
 #   kafka.sh fetch                    puts Kafka's jars into ${WEIR_CACHE:-~/.cache/weir}/kafka (126 MB, once; needs Maven)
 #   kafka.sh start DIR [PORT]         formats DIR and starts a node in about 3 s; prints bootstrap=127.0.0.1:PORT
 #   kafka.sh stop DIR [SIGNAL]        stops the node started in DIR, and only it (TERM unless told, then KILL)
+#   kafka.sh crash DIR                the same with kill -9
 #   kafka.sh restart DIR              starts the node of DIR again on its port and data
 #   kafka.sh topic DIR NAME PARTITIONS [KEY=VALUE ...]   makes a topic with the given topic settings
 #   kafka.sh tool DIR CLASS ARG...    runs one of Kafka's own tools with --bootstrap-server added
@@ -128,8 +129,11 @@ tool() { # DIR CLASS ARG...
     dir=$1 class=$2
     shift 2
     port=$(sed -n 's/^advertised.listeners=PLAINTEXT:\/\/127.0.0.1:\([0-9]*\)$/\1/p' "$dir/server.properties")
-    java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/libs/*" "$class" \
-        --bootstrap-server "127.0.0.1:$port" "$@" 2>&1 | grep -v -i slf4j || true
+    status=0
+    output=$(java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/libs/*" "$class" \
+        --bootstrap-server "127.0.0.1:$port" "$@" 2>&1) || status=$?
+    printf '%s\n' "$output" | grep -v SLF4J || true
+    return $status
 }
 
 topic() { # DIR NAME PARTITIONS [KEY=VALUE ...]
@@ -149,9 +153,10 @@ shift
 case $command in
 fetch) fetch ;;
 start) [ $# -ge 1 ] || die "start DIR [PORT]"; start "$@" ;;
+crash) [ $# -eq 1 ] || die "crash DIR"; stop "$1" KILL ;;
 restart) [ $# -eq 1 ] || die "restart DIR"; stop "$1"; launch "$(CDPATH= cd -- "$1" && pwd)" ;;
 stop) [ $# -ge 1 ] || die "stop DIR [SIGNAL]"; stop "$@" ;;
 topic) [ $# -ge 3 ] || die "topic DIR NAME PARTITIONS [KEY=VALUE ...]"; topic "$@" ;;
 tool) [ $# -ge 2 ] || die "tool DIR CLASS ARG..."; tool "$@" ;;
-*) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ "$command" = help ] || exit 2 ;;
+*) sed -n '2,12s/^# \{0,1\}//p' "$0"; [ "$command" = help ] || exit 2 ;;
 esac

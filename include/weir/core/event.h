@@ -23,6 +23,9 @@
 /* Amounts outside +-WEIR_AMOUNT_MINOR_MAX are absurd and never reach the core. */
 #define WEIR_AMOUNT_MINOR_MAX ((INT64_C(1) << 47) - 1)
 
+/* Event times outside +-WEIR_TIME_US_MAX (36,000 years) are absurd and never reach the core either. */
+#define WEIR_TIME_US_MAX (INT64_C(1) << 60)
+
 typedef enum weir_channel { /* how the card and the merchant met; proto weir.v1.Channel */
     WEIR_CHANNEL_UNSPECIFIED,
     WEIR_CHANNEL_POS,

@@ -86,6 +86,12 @@ typedef enum weir_arrival {
 WEIR_MUST_USE weir_status weir_plan_gather(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
                                            const weir_event *event, double *registers, weir_arrival *arrival_out);
 
+/* The registers a stage fills, as a range: what a hop to the next stage carries. */
+void weir_plan_stage_registers(const weir_plan *plan, size_t stage, size_t *first_out, size_t *count_out);
+
+/* Fills a stage's registers with "missing": for an event that has no such entity. */
+void weir_plan_skip(const weir_plan *plan, size_t stage, double *registers);
+
 /* Computes the features from the gathered registers of all stages and the event itself.
  * values_out has weir_plan_feature_count entries; NaN = missing. */
 void weir_plan_finish(const weir_plan *plan, const weir_event *event, double *registers, double *values_out);

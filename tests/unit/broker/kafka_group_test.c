@@ -206,11 +206,9 @@ Test(broker, last_output_is_the_newest_record_or_nothing)
     rig_member rig;
     rig_open(&rig, options(1));
     weir_port *port = rig.group->ops->port(rig.group, 0);
-    char text[64] = "untouched";
-    weir_error error = {0};
-    cr_assert_eq(rig.group->ops->last_output(rig.group, WEIR_OUTPUT_ALERTS, 4, NULL, rig_visit_text, text, &error), WEIR_OK, "%s",
-                 error.message);
-    cr_assert_str_eq(text, "untouched");
+    char text[64];
+    rig_last(&rig, WEIR_OUTPUT_ALERTS, 4, NULL, text);
+    cr_assert_str_eq(text, "none");
     rig_acks acks = {0};
     for (int i = 0; i < 100; i++) {
         char payload[16];
@@ -224,6 +222,37 @@ Test(broker, last_output_is_the_newest_record_or_nothing)
         cr_assert_str_eq(text, "alert 99");
         cr_assert_lt(rig_now_us() - begun_us, 3000000);
     }
+    rig_close(&rig);
+}
+
+Test(broker, last_dead_letter_is_found_by_its_header_even_without_payload)
+{
+    rig_member rig;
+    rig_open(&rig, options(1));
+    weir_port *port = rig.group->ops->port(rig.group, 0);
+    weir_header header = {"offset", weir_span_text("41")};
+    weir_outgoing tombstone = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 1, .source_offset = 41,
+                               .headers = &header, .header_count = 1};
+    rig_acks acks = {0};
+    cr_assert_eq(port->ops->produce(port, &tombstone), WEIR_OK);
+    rig_await_acks(port, &acks, 1);
+    char text[64];
+    rig_last(&rig, WEIR_OUTPUT_DEAD_LETTERS, 1, "offset", text);
+    cr_assert_str_eq(text, "|41");
+    rig_last(&rig, WEIR_OUTPUT_DEAD_LETTERS, 1, "other", text);
+    cr_assert_str_eq(text, "");
+    rig_close(&rig);
+}
+
+Test(broker, lag_is_what_the_broker_last_told)
+{
+    rig_member rig;
+    rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
+    rig_fill(weir_embedded_bootstrap(embedded), "transactions", 20);
+    RIG_UNTIL(rig_seen(&rig) == 160, &rig);
+    cr_assert_eq(rig.group->ops->lag(rig.group, 3, 5), 15);
+    cr_assert_eq(rig.group->ops->lag(rig.group, 3, 20), 0);
     rig_close(&rig);
 }
 

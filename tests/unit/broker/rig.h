@@ -194,11 +194,21 @@ static inline weir_status rig_produce(weir_port *port, weir_output output, int32
     return port->ops->produce(port, &outgoing);
 }
 
-/* The last payload of an output, as text. */
+/* The last payload of an output, as text, and a header after a bar when it has one. */
 static inline void rig_visit_text(void *context, weir_span payload, weir_span header)
 {
-    (void)header;
-    snprintf(context, 64, "%.*s", WEIR_SPAN_ARGS(payload));
+    if (header.size)
+        snprintf(context, 64, "%.*s|%.*s", WEIR_SPAN_ARGS(payload), WEIR_SPAN_ARGS(header));
+    else
+        snprintf(context, 64, "%.*s", WEIR_SPAN_ARGS(payload));
+}
+
+static inline void rig_last(rig_member *rig, weir_output output, int32_t partition, const char *header, char text_out[64])
+{
+    weir_error error = {0};
+    snprintf(text_out, 64, "none");
+    cr_assert_eq(rig->group->ops->last_output(rig->group, output, partition, header, rig_visit_text, text_out, &error),
+                 WEIR_OK, "%s", error.message);
 }
 
 #endif

@@ -1,0 +1,179 @@
+/* One event folded into one history, and what the plan wants to know about it. */
+#include "core/plan_internal.h"
+
+#include "weir/base/check.h"
+
+#include <math.h>
+
+static weir_run begin_run(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
+                          const weir_event *event)
+{
+    weir_check(stage < plan->stage_count);
+    weir_check(event->time_us >= -WEIR_TIME_US_MAX && event->time_us <= WEIR_TIME_US_MAX);
+    return (weir_run){.stage = &plan->stages[stage], .history = history, .slab = slab, .event = event,
+                      .minor_per_major = weir_field_minor_per_major(event)};
+}
+
+static weir_arrival arrival_of(const weir_history *history, int64_t time_us, int64_t horizon_us)
+{
+    if (history->event_count == 0 || time_us >= history->newest_time_us)
+        return WEIR_ARRIVAL_APPENDED;
+    return time_us > history->newest_time_us - horizon_us ? WEIR_ARRIVAL_LATE : WEIR_ARRIVAL_EXPIRED;
+}
+
+/* Whether a retained event has this transaction and time. Edge 0 stands behind all events of that time. */
+static bool is_duplicate(const weir_run *run)
+{
+    const weir_event *event = run->event;
+    if (event->transaction == 0 || weir_run_gates(run)[0].previous_us != event->time_us)
+        return false;
+    weir_history_cursor at = weir_run_edges(run)[0].next;
+    for (const weir_event *earlier; (earlier = weir_history_back(&at)) && earlier->time_us == event->time_us;)
+        if (earlier->transaction == event->transaction)
+            return true;
+    return false;
+}
+
+static void read_loads(weir_run *run, const weir_load *loads, uint32_t count, double *registers)
+{
+    for (uint32_t i = 0; registers && i < count; i++)
+        registers[loads[i].slot] = loads[i].function->load(run, &loads[i]);
+}
+
+/* An event beyond the horizon was there only to be scored. */
+static void retire(weir_run *run)
+{
+    if (weir_run_seek(run, run->history->newest_time_us))
+        weir_run_expire(run);
+    else
+        weir_history_trim(run->history, run->slab, run->stage->horizon_us);
+}
+
+static weir_status visit(weir_run *run, double *registers, weir_arrival *arrival_out)
+{
+    weir_arrival arrival = arrival_of(run->history, run->event->time_us, run->stage->horizon_us);
+    if (!weir_run_open(run, run->event->time_us))
+        return WEIR_FULL;
+    if (is_duplicate(run)) {
+        *arrival_out = WEIR_ARRIVAL_DUPLICATE;
+        return WEIR_OK;
+    }
+    read_loads(run, run->stage->prior_loads, run->stage->prior_load_count, registers);
+    if (!weir_run_insert(run))
+        return WEIR_FULL;
+    read_loads(run, run->stage->loads, run->stage->load_count, registers);
+    if (arrival == WEIR_ARRIVAL_EXPIRED)
+        retire(run);
+    else
+        weir_run_expire(run);
+    *arrival_out = arrival;
+    return WEIR_OK;
+}
+
+weir_status weir_plan_gather(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
+                             const weir_event *event, double *registers, weir_arrival *arrival_out)
+{
+    weir_check(registers);
+    weir_run run = begin_run(plan, stage, history, slab, event);
+    return visit(&run, registers, arrival_out);
+}
+
+weir_status weir_plan_absorb(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
+                             const weir_event *event, weir_arrival *arrival_out)
+{
+    weir_run run = begin_run(plan, stage, history, slab, event);
+    return visit(&run, NULL, arrival_out);
+}
+
+/* --- cache --- */
+
+static void prefetch_lines(const void *from, size_t size)
+{
+    enum { LINE = 64 };
+    for (size_t at = 0; at < size; at += LINE)
+        __builtin_prefetch((const uint8_t *)from + at);
+}
+
+void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int level)
+{
+    if (level == 0) {
+        if (history->running)
+            prefetch_lines(history->running, history->running_size);
+        if (history->last)
+            __builtin_prefetch(history->last);
+        return;
+    }
+    if (history->last)
+        __builtin_prefetch(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX], 1);
+    if (!history->running || history->running_plan != plan->serial)
+        return;
+    const weir_running *running = history->running;
+    const weir_stage *stage = &plan->stages[running->stage];
+    const weir_edge *edges = (const weir_edge *)((const uint8_t *)history->running + stage->edge_offset);
+    for (uint16_t i = 1; i < stage->edge_count; i++)
+        if (edges[i].next.chunk) {
+            __builtin_prefetch(edges[i].next.chunk);
+            __builtin_prefetch(&edges[i].next.chunk->events[edges[i].next.index % WEIR_CHUNK_EVENT_MAX]);
+        }
+}
+
+/* --- labels --- */
+
+static weir_event *find_in_chunk(weir_chunk *chunk, uint64_t transaction, int64_t time_us)
+{
+    for (unsigned i = chunk->begin; i < chunk->end; i++)
+        if (chunk->events[i].transaction == transaction &&
+            (time_us == INT64_MIN || chunk->events[i].time_us == time_us))
+            return &chunk->events[i];
+    return NULL;
+}
+
+/* From the newest chunk back; chunks are in time order. */
+static weir_event *find_event(weir_history *history, uint64_t transaction, int64_t time_us, weir_chunk **chunk_out)
+{
+    for (weir_chunk *chunk = history->last; chunk; chunk = chunk->previous) {
+        if (time_us != INT64_MIN && chunk->events[chunk->begin].time_us > time_us)
+            continue;
+        weir_event *event = find_in_chunk(chunk, transaction, time_us);
+        *chunk_out = chunk;
+        if (event)
+            return event;
+        if (time_us != INT64_MIN && chunk->events[chunk->begin].time_us < time_us)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* A label cannot be known before its event, and a delay is 48 bits: 8.9 years. */
+static uint64_t label_delay(const weir_event *event, int64_t label_time_us)
+{
+    if (label_time_us == INT64_MAX)
+        return WEIR_LABEL_NONE;
+    if (label_time_us <= event->time_us)
+        return 0;
+    uint64_t delay_us = (uint64_t)label_time_us - (uint64_t)event->time_us;
+    return delay_us < WEIR_LABEL_NONE ? delay_us : WEIR_LABEL_NONE - 1;
+}
+
+bool weir_plan_label(const weir_plan *plan, weir_history *history, weir_slab *slab, uint64_t transaction,
+                     int64_t event_time_us, int64_t label_time_us)
+{
+    weir_chunk *chunk = NULL;
+    weir_event *event = find_event(history, transaction, event_time_us, &chunk);
+    if (!event)
+        return false;
+    uint64_t delay_us = label_delay(event, label_time_us);
+    if (delay_us == event->label_delay_us)
+        return true;
+    chunk->dirty = true;
+    if (history->running_plan != plan->serial)
+        weir_history_drop_running(history, slab);
+    if (!history->running) {
+        event->label_delay_us = delay_us & WEIR_LABEL_NONE;
+        return true;
+    }
+    const weir_running *running = history->running;
+    weir_run run = {.stage = &plan->stages[running->stage], .history = history, .slab = slab, .base = history->running};
+    weir_run_label(&run, event, delay_us);
+    return true;
+}

@@ -1,0 +1,254 @@
+/* Names to a plan, and registers to features. */
+#include "core/builder.h"
+#include "core/plan_internal.h"
+
+#include "weir/base/check.h"
+#include "weir/base/units.h"
+
+#include <math.h>
+
+#define HORIZON_US_DEFAULT (30 * WEIR_US_PER_DAY)
+
+static const char *const ENTITY_NAMES[WEIR_ENTITY_COUNT] = {
+    [WEIR_ENTITY_CARD] = "card",
+    [WEIR_ENTITY_TERMINAL] = "terminal",
+    [WEIR_ENTITY_MERCHANT] = "merchant",
+    [WEIR_ENTITY_DEVICE] = "device",
+};
+
+const char *weir_entity_kind_name(weir_entity_kind kind)
+{
+    weir_check(kind < WEIR_ENTITY_COUNT);
+    return ENTITY_NAMES[kind];
+}
+
+/* --- compiling --- */
+
+static weir_status arena_full(weir_error *error)
+{
+    return weir_error_set(error, WEIR_FULL, "the features of the active models do not fit the memory for compiling them");
+}
+
+static weir_status set_stages(weir_plan *plan, const weir_plan_options *options, weir_error *error)
+{
+    static const weir_entity_kind CARD_ALONE[] = {WEIR_ENTITY_CARD};
+    const weir_entity_kind *entities = options->stages ? options->stages : CARD_ALONE;
+    plan->stage_count = options->stages ? options->stage_count : 1;
+    bool seen[WEIR_ENTITY_COUNT] = {0};
+    if (plan->stage_count == 0 || plan->stage_count > WEIR_ENTITY_COUNT)
+        return weir_error_set(error, WEIR_INVALID, "%zu stages: expected 1 to %d", plan->stage_count, WEIR_ENTITY_COUNT);
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        weir_check(entities[i] < WEIR_ENTITY_COUNT);
+        if (seen[entities[i]])
+            return weir_error_set(error, WEIR_INVALID, "stages: '%s' is named twice", ENTITY_NAMES[entities[i]]);
+        seen[entities[i]] = true;
+        plan->stages[i] = (weir_stage){.entity = entities[i], .index = (uint32_t)i, .serial = plan->serial};
+    }
+    return WEIR_OK;
+}
+
+/* An aggregate in the tree whose entity has no stage, or NULL. */
+static const weir_node *find_unstaged(const weir_plan *plan, const weir_node *node)
+{
+    if (!node->has_aggregate)
+        return NULL;
+    if (node->kind == WEIR_NODE_AGGREGATE) {
+        for (size_t i = 0; i < plan->stage_count; i++)
+            if (plan->stages[i].entity == node->entity)
+                return NULL;
+        return node;
+    }
+    for (size_t i = 0; i < node->argument_count; i++) {
+        const weir_node *found = find_unstaged(plan, node->arguments[i]);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static weir_status add_root(weir_plan *plan, const weir_node *root, weir_arena *arena, size_t *index_out)
+{
+    for (size_t i = 0; i < plan->feature_count; i++)
+        if (plan->roots[i] == root) {
+            *index_out = i;
+            return WEIR_OK;
+        }
+    char probe[1];
+    size_t size = weir_syntax_format(root, probe, sizeof probe) + 1;
+    char *name = weir_arena_take(arena, size);
+    if (!name || plan->feature_count == WEIR_PLAN_FEATURE_MAX)
+        return WEIR_FULL;
+    weir_syntax_format(root, name, size);
+    plan->roots[plan->feature_count] = root;
+    plan->names[plan->feature_count] = name;
+    *index_out = plan->feature_count++;
+    return WEIR_OK;
+}
+
+static weir_status parse_names(weir_plan *plan, weir_syntax *syntax, const char *const *names, size_t count,
+                               weir_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const weir_node *root;
+        weir_status status = weir_syntax_parse(syntax, weir_span_text(names[i]), &root, error);
+        if (status != WEIR_OK)
+            return status;
+        const weir_node *unstaged = find_unstaged(plan, root);
+        if (unstaged)
+            return weir_error_set(error, WEIR_REFUSED,
+                                  "feature '%.200s' asks about a %s, and there is no %s stage: add %s to stages", names[i],
+                                  ENTITY_NAMES[unstaged->entity], ENTITY_NAMES[unstaged->entity],
+                                  ENTITY_NAMES[unstaged->entity]);
+        plan->given_names[i] = weir_arena_copy_text(syntax->arena, weir_span_text(names[i]));
+        if (!plan->given_names[i] || add_root(plan, root, syntax->arena, &plan->given_features[i]) != WEIR_OK)
+            return arena_full(error);
+        plan->given_count = i + 1;
+    }
+    return WEIR_OK;
+}
+
+/* A window asks for delay + window; a look at everything retained that is delayed asks for as much retention
+ * behind the delay as there is without it. */
+static int64_t find_horizon(const weir_syntax *syntax, int64_t least_us)
+{
+    int64_t horizon_us = least_us;
+    for (const weir_node *node = syntax->first; node; node = node->next) {
+        if (node->kind != WEIR_NODE_AGGREGATE)
+            continue;
+        int64_t back_us = node->delay_us + (node->window_us == WEIR_WINDOW_ALL ? least_us : node->window_us);
+        horizon_us = back_us > horizon_us ? back_us : horizon_us;
+    }
+    return horizon_us;
+}
+
+/* Registers for the nodes that are computed from others, in an order in which arguments come first. */
+static weir_status plan_code(weir_plan *plan, weir_syntax *syntax, uint32_t slot)
+{
+    plan->code = weir_arena_take(syntax->arena, (syntax->node_count + 1) * sizeof *plan->code);
+    if (!plan->code)
+        return WEIR_FULL;
+    for (weir_node *node = syntax->first; node; node = node->next) {
+        if (node->past || node->kind == WEIR_NODE_AGGREGATE)
+            continue;
+        if (node->kind == WEIR_NODE_PRIOR) {
+            node->slot = node->arguments[0]->slot;
+            continue;
+        }
+        node->slot = slot++;
+        plan->code[plan->code_count++] = node;
+    }
+    plan->register_count = slot;
+    return WEIR_OK;
+}
+
+static weir_status compile(weir_plan *plan, weir_syntax *syntax, const char *const *names, size_t count,
+                           const weir_plan_options *options, weir_error *error)
+{
+    weir_status status = set_stages(plan, options, error);
+    if (status == WEIR_OK)
+        status = parse_names(plan, syntax, names, count, error);
+    if (status != WEIR_OK)
+        return status;
+    int64_t least_us = options->horizon_us_min ? options->horizon_us_min : HORIZON_US_DEFAULT;
+    plan->horizon_us = find_horizon(syntax, least_us);
+    uint32_t slot = 0;
+    for (size_t i = 0; i < plan->stage_count; i++)
+        if (weir_builder_stage(syntax, plan->stages[i].entity, plan->horizon_us, &slot, &plan->stages[i]) != WEIR_OK)
+            return arena_full(error);
+    return plan_code(plan, syntax, slot) == WEIR_OK ? WEIR_OK : arena_full(error);
+}
+
+weir_status weir_plan_compile(const char *const *names, size_t count, const weir_plan_options *options,
+                              weir_arena *arena, const weir_plan **plan_out, weir_error *error)
+{
+    weir_check(options->serial > 0);
+    if (options->horizon_us_min < 0 || options->horizon_us_min > WEIR_LAG_US_MAX)
+        return weir_error_set(error, WEIR_INVALID, "horizon: expected a duration of at most 36525d");
+    size_t roots = count < WEIR_PLAN_FEATURE_MAX ? count : WEIR_PLAN_FEATURE_MAX;
+    weir_plan *plan = weir_arena_take(arena, sizeof *plan);
+    weir_syntax *syntax = weir_arena_take(arena, sizeof *syntax);
+    if (!plan || !syntax || count > SIZE_MAX / 16)
+        return arena_full(error);
+    plan->serial = options->serial;
+    plan->roots = weir_arena_take(arena, roots * sizeof *plan->roots);
+    plan->names = weir_arena_take(arena, roots * sizeof *plan->names);
+    plan->given_names = weir_arena_take(arena, count * sizeof *plan->given_names);
+    plan->given_features = weir_arena_take(arena, count * sizeof *plan->given_features);
+    if (!plan->roots || !plan->names || !plan->given_names || !plan->given_features)
+        return arena_full(error);
+    weir_syntax_init(syntax, arena);
+    weir_status status = compile(plan, syntax, names, count, options, error);
+    if (status == WEIR_OK)
+        *plan_out = plan;
+    return status;
+}
+
+/* --- asking --- */
+
+uint32_t weir_plan_serial(const weir_plan *plan)
+{
+    return plan->serial;
+}
+
+size_t weir_plan_feature_count(const weir_plan *plan)
+{
+    return plan->feature_count;
+}
+
+const char *weir_plan_feature_name(const weir_plan *plan, size_t index)
+{
+    weir_check(index < plan->feature_count);
+    return plan->names[index];
+}
+
+size_t weir_plan_feature_index(const weir_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->given_count; i++)
+        if (strcmp(plan->given_names[i], name) == 0)
+            return plan->given_features[i];
+    return SIZE_MAX;
+}
+
+int64_t weir_plan_horizon_us(const weir_plan *plan)
+{
+    return plan->horizon_us;
+}
+
+size_t weir_plan_register_count(const weir_plan *plan)
+{
+    return plan->register_count;
+}
+
+void weir_plan_stage_registers(const weir_plan *plan, size_t stage, size_t *first_out, size_t *count_out)
+{
+    weir_check(stage < plan->stage_count);
+    *first_out = plan->stages[stage].slot_first;
+    *count_out = plan->stages[stage].slot_count;
+}
+
+void weir_plan_skip(const weir_plan *plan, size_t stage, double *registers)
+{
+    weir_check(stage < plan->stage_count);
+    for (uint32_t i = 0; i < plan->stages[stage].slot_count; i++)
+        registers[plan->stages[stage].slot_first + i] = NAN;
+}
+
+/* --- computing --- */
+
+static double compute(const weir_node *node, const weir_event *event, const double *registers)
+{
+    if (node->kind != WEIR_NODE_NUMERIC)
+        return weir_node_evaluate(node, event, event->time_us);
+    double arguments[WEIR_FUNCTION_ARGUMENT_MAX];
+    for (size_t i = 0; i < node->argument_count; i++)
+        arguments[i] = registers[node->arguments[i]->slot];
+    return weir_function_numeric(node->function, arguments, node->argument_count);
+}
+
+void weir_plan_finish(const weir_plan *plan, const weir_event *event, double *registers, double *values_out)
+{
+    for (size_t i = 0; i < plan->code_count; i++)
+        registers[plan->code[i]->slot] = compute(plan->code[i], event, registers);
+    for (size_t i = 0; i < plan->feature_count; i++)
+        values_out[i] = registers[plan->roots[i]->slot];
+}

@@ -1,0 +1,23 @@
+/* A compiled plan: its stages, and the code that turns registers into features. */
+#ifndef WEIR_SRC_CORE_PLAN_INTERNAL_H
+#define WEIR_SRC_CORE_PLAN_INTERNAL_H
+
+#include "core/running.h"
+
+struct weir_plan {
+    uint32_t serial;
+    int64_t horizon_us;
+    weir_stage stages[WEIR_ENTITY_COUNT];
+    size_t stage_count;
+    size_t feature_count;
+    const weir_node **roots;  /* a feature each */
+    const char **names;       /* canonical, a feature each */
+    size_t given_count;
+    const char **given_names; /* as passed to compile, with the feature each became */
+    size_t *given_features;
+    const weir_node **code;   /* nodes of the scored event, arguments first */
+    size_t code_count;
+    size_t register_count;    /* aggregates of stage 0, 1, ..., then a register a node of the code */
+};
+
+#endif
