@@ -28,6 +28,7 @@ def write_model(path):
         "bias": BIAS,
         "link": "logistic",
         "thresholds": [{"name": "never", "score": 1.0}],
+        "training": {"from": "2018-04-01", "to": "2018-10-01", "source": "none: the weights are 0"},
         "samples": [sample],
     }
     with open(path, "w", encoding="utf-8") as file:

@@ -50,6 +50,7 @@ def main():
         "bias": bias,
         "link": "logistic",
         "thresholds": [{"name": "review", "score": 0.5}],
+        "training": {"from": "2026-01-01", "to": "2026-01-02", "source": "none: the weights are made up"},
         "samples": [sample(rows, bias, ALERT_AMOUNT - 1.0), sample(rows, bias, float(ALERT_AMOUNT))],
     }
     assert len(model["features"]) == 32

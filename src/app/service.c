@@ -34,7 +34,7 @@ struct weir_service {
     int64_t *committed;        /* by partition: what the group is known to have */
     int64_t committed_us, shown_us;
     weir_metrics_shard *metrics;
-    _Atomic bool joined, resume_asked, ending;
+    _Atomic bool started, joined, resume_asked, ending;
     pthread_mutex_t reasons_lock;
     char reasons[REASONS_SIZE]; /* JSON array, "[]" when ready */
     bool ready;
@@ -89,7 +89,11 @@ static void do_resume(weir_worker *worker, void *context)
 
 static weir_status ask(weir_service *service, void (*what)(weir_worker *, void *), call *it)
 {
-    weir_worker_thread_call(service->threads[worker_of(service, it->partition)], what, it);
+    size_t worker = worker_of(service, it->partition);
+    if (service->options.threadless)
+        what(service->workers[worker], it);
+    else
+        weir_worker_thread_call(service->threads[worker], what, it);
     return it->status;
 }
 
@@ -387,8 +391,8 @@ static void show_partitions(weir_service *service)
 bool weir_service_alive(const weir_service *service)
 {
     int64_t now_us = weir_clock_monotonic_us(service->clock);
-    for (size_t i = 0; i < service->options.worker_count; i++)
-        if (service->threads[i] && now_us - weir_worker_thread_beat_us(service->threads[i]) > STALLED_AFTER_US)
+    for (size_t i = 0; i < service->options.worker_count && atomic_load(&service->started); i++)
+        if (now_us - weir_worker_thread_beat_us(service->threads[i]) > STALLED_AFTER_US)
             return false;
     return true;
 }
@@ -421,7 +425,7 @@ static void resume_all(weir_service *service)
 
 static weir_status open_workers(weir_service *service, weir_error *error)
 {
-    weir_status status = weir_committer_open(true, &service->committer, error);
+    weir_status status = weir_committer_open(!service->options.threadless, &service->committer, error);
     for (size_t i = 0; i < service->options.worker_count && status == WEIR_OK; i++) {
         weir_worker_options options = service->options.worker;
         options.index = i;
@@ -478,6 +482,7 @@ static weir_status start_threads(weir_service *service, weir_error *error)
         status = weir_worker_thread_start(service->workers[i],
                                           service->options.pin_workers && cores > 0 ? (int)(i % (size_t)cores) : -1,
                                           &service->threads[i], error);
+    atomic_store(&service->started, status == WEIR_OK);
     return status;
 }
 
@@ -512,26 +517,35 @@ static void tick(weir_service *service)
         resume_all(service);
 }
 
-static weir_status work(weir_service *service, weir_error *error)
+weir_status weir_service_begin(weir_service *service, weir_error *error)
 {
-    weir_group *group = service->options.group;
-    weir_status status = group->ops->join(group, error);
-    while (status == WEIR_OK && !atomic_load(service->options.stop)) {
-        weir_group_event event;
-        status = group->ops->poll(group, POLL_WAIT_US, &event);
-        if (status == WEIR_OK)
-            status = ON[event.kind](service, &event, error);
-        if (event.kind == WEIR_GROUP_ASSIGN)
-            atomic_store(&service->joined, true);
-        if (status == WEIR_OK)
-            status = check_workers(service, error);
-        if (status == WEIR_OK)
-            tick(service);
-    }
+    weir_status status = open_workers(service, error);
+    if (status == WEIR_OK && !service->options.threadless)
+        status = start_threads(service, error);
+    if (status == WEIR_OK)
+        status = service->options.group->ops->join(service->options.group, error);
+    judge(service);
     return status;
 }
 
-static void drain_all(weir_service *service)
+weir_status weir_service_step(weir_service *service, int64_t wait_us, weir_error *error)
+{
+    weir_group *group = service->options.group;
+    weir_group_event event;
+    weir_status status = group->ops->poll(group, wait_us, &event);
+    if (status != WEIR_OK)
+        return weir_error_set(error, status, "the consumer group cannot be polled");
+    status = ON[event.kind](service, &event, error);
+    if (event.kind == WEIR_GROUP_ASSIGN)
+        atomic_store(&service->joined, true);
+    if (status == WEIR_OK)
+        status = check_workers(service, error);
+    if (status == WEIR_OK)
+        tick(service);
+    return status;
+}
+
+void weir_service_drain(weir_service *service)
 {
     int32_t *partitions = calloc((size_t)service->partition_count, sizeof *partitions);
     size_t count = 0;
@@ -543,20 +557,21 @@ static void drain_all(weir_service *service)
     free(partitions);
 }
 
+weir_worker *weir_service_worker(weir_service *service, size_t index)
+{
+    return service->workers[index];
+}
+
 weir_status weir_service_run(weir_service *service, weir_error *error)
 {
-    weir_status status = open_workers(service, error);
-    if (status == WEIR_OK)
-        status = start_threads(service, error);
-    if (status == WEIR_OK) {
-        judge(service);
-        status = work(service, error);
-    }
+    weir_status status = weir_service_begin(service, error);
+    while (status == WEIR_OK && !atomic_load(service->options.stop))
+        status = weir_service_step(service, POLL_WAIT_US, error);
     atomic_store(&service->ending, true);
+    judge(service);
     if (status == WEIR_OK) {
-        judge(service);
         weir_log(WEIR_LOG_INFO, "draining", weir_log_int("timeout_ms", service->options.drain_timeout_us / WEIR_US_PER_MS));
-        drain_all(service);
+        weir_service_drain(service);
     }
     return status;
 }

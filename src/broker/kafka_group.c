@@ -337,7 +337,6 @@ static const weir_group_ops GROUP_OPS = {
     .settle = settle,
     .commit = kafka_group_commit,
     .lag = kafka_group_lag,
-    .lag = kafka_group_lag,
     .describe = kafka_group_describe,
     .port = port_of,
     .backlog = backlog,

@@ -66,7 +66,7 @@ static unsigned __int128 squares_of(const weir_run *run, const weir_load *load)
 
 static double load_count(weir_run *run, const weir_load *load)
 {
-    return (double)count_of(run, load);
+    return (double)(int64_t)count_of(run, load);
 }
 
 static double load_sum(weir_run *run, const weir_load *load)
@@ -77,22 +77,26 @@ static double load_sum(weir_run *run, const weir_load *load)
 static double load_mean(weir_run *run, const weir_load *load)
 {
     uint64_t count = count_of(run, load);
-    return count ? (double)sum_of(run, load) / ((double)count * run->minor_per_major) : NAN;
+    return count ? (double)sum_of(run, load) / ((double)(int64_t)count * run->minor_per_major) : NAN;
 }
 
-/* Sum of squared deviations from the mean, from exact integers. With m the mean rounded towards zero and
- * r = sum - count m, the deviations from m have sum r and squares S = squares - m (sum + r); the answer is
- * S - r^2 / count, which cancels nothing that matters since |r| < count. */
-static double squared_deviations(uint64_t count, int64_t sum, unsigned __int128 squares)
+static double double_of(unsigned __int128 value)
 {
+    double high = (double)(uint64_t)(value >> 64) * 0x1p64;
+    return value >> 63 == 0 ? (double)(int64_t)value : high + (double)(uint64_t)value;
+}
+
+/* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers. When the amounts are so
+ * large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with r = S - n m the
+ * deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters cancels. */
+static double scaled_deviations(uint64_t count, int64_t sum, unsigned __int128 squares)
+{
+    if (squares >> 64 == 0 && count >> 32 == 0)
+        return double_of((unsigned __int128)(uint64_t)squares * count - (unsigned __int128)((__int128)sum * sum));
     int64_t m = sum / (int64_t)count;
     int64_t r = sum % (int64_t)count;
     unsigned __int128 about_m = squares - (unsigned __int128)((__int128)m * ((__int128)sum + r));
-    if (about_m >> 64 == 0 && count >> 31 == 0) {
-        unsigned __int128 scaled = about_m * count - (unsigned __int128)((__int128)r * r);
-        return (scaled >> 64 == 0 ? (double)(uint64_t)scaled : (double)scaled) / (double)count;
-    }
-    return (double)about_m - (double)r * (double)r / (double)count;
+    return double_of(about_m) * (double)count - (double)r * (double)r;
 }
 
 static double load_std(weir_run *run, const weir_load *load)
@@ -100,14 +104,15 @@ static double load_std(weir_run *run, const weir_load *load)
     uint64_t count = count_of(run, load);
     if (count < 2)
         return NAN;
-    double deviations = squared_deviations(count, sum_of(run, load), squares_of(run, load));
-    return sqrt(deviations / (double)(count - 1)) / run->minor_per_major;
+    double n = (double)(int64_t)count;
+    double divisor = n * (n - 1) * run->minor_per_major * run->minor_per_major;
+    return sqrt(scaled_deviations(count, sum_of(run, load), squares_of(run, load)) / divisor);
 }
 
 static double load_rate(weir_run *run, const weir_load *load)
 {
     uint64_t base = weir_run_u64(run, load->base_head) - weir_run_u64(run, load->base_tail);
-    return base ? (double)count_of(run, load) / (double)base : NAN;
+    return base ? (double)(int64_t)count_of(run, load) / (double)(int64_t)base : NAN;
 }
 
 /* --- keys --- */

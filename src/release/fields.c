@@ -72,6 +72,14 @@ weir_status weir_fields_number(const json_t *value, const char *where, double *n
     return WEIR_OK;
 }
 
+/* These texts are printed on terminals. */
+static bool has_controls(const char *text)
+{
+    while (*text && (uint8_t)*text >= ' ' && *text != 0x7f)
+        text++;
+    return *text != '\0';
+}
+
 weir_status weir_fields_text(const json_t *value, const char *where, weir_draft *draft, const char **text_out,
                              weir_error *error)
 {
@@ -81,6 +89,8 @@ weir_status weir_fields_text(const json_t *value, const char *where, weir_draft 
     if (size == 0 || size > WEIR_FIELD_TEXT_MAX || strlen(json_string_value(value)) != size)
         return weir_error_set(error, WEIR_INVALID, "%s: expected 1 to %d bytes of text, found %zu", where,
                               WEIR_FIELD_TEXT_MAX, size);
+    if (has_controls(json_string_value(value)))
+        return weir_error_set(error, WEIR_INVALID, "%s: has control characters", where);
     char *copy = weir_pool_copy_text(&draft->pool, json_string_value(value));
     if (!copy)
         return weir_draft_is_full(error);

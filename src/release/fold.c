@@ -250,12 +250,22 @@ static bool is_needed(const Onnx__GraphProto *graph, const weir_release_node *ma
     return false;
 }
 
+/* A graph's names are anyone's bytes; these are printed, and put in JSON. */
+static char *printable_copy(const char *text, weir_pool *pool)
+{
+    char *copy = weir_pool_copy_text(pool, text);
+    for (char *at = copy; at && *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    return copy;
+}
+
 static char *operator_text(const Onnx__NodeProto *node, weir_pool *pool)
 {
     char text[160];
     const char *domain = domain_of(node);
     snprintf(text, sizeof text, "%.64s%s%.64s", domain, *domain ? "." : "", TEXT_OF(node->op_type));
-    return weir_pool_copy_text(pool, text);
+    return printable_copy(text, pool);
 }
 
 /* Lists the nodes in the release, marking those the goal depends on. */
@@ -269,7 +279,7 @@ static weir_status mark_nodes(weir_fold *fold, const char *goal, weir_error *err
     for (size_t i = graph->n_node; i > 0; i--) {
         const Onnx__NodeProto *node = graph->node[i - 1];
         weir_release_node *mark = &marks[i - 1];
-        mark->name = weir_pool_copy_text(pool, TEXT_OF(node->name));
+        mark->name = printable_copy(TEXT_OF(node->name), pool);
         mark->op = operator_text(node, pool);
         if (!mark->name || !mark->op)
             return weir_draft_is_full(error);

@@ -60,7 +60,7 @@ weir_status weir_operator_map(const weir_fold_step *step, size_t index, const we
     return WEIR_OK;
 }
 
-weir_status weir_operator_plain_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out)
+weir_status weir_operator_linear_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out)
 {
     weir_status status = weir_operator_map(step, index, map_out);
     if (status != WEIR_OK)
@@ -73,9 +73,15 @@ weir_status weir_operator_plain_map(const weir_fold_step *step, size_t index, co
                                 map->clipped_by);
     if (map->link != WEIR_LINK_IDENTITY)
         return weir_fold_refuse(step, "its input is a probability: what follows a sigmoid is not linear in the features");
-    if (map->integer)
-        return weir_fold_refuse(step, "its input is of an integer type: cast it to double first");
     return WEIR_OK;
+}
+
+weir_status weir_operator_plain_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out)
+{
+    weir_status status = weir_operator_linear_map(step, index, map_out);
+    if (status == WEIR_OK && (*map_out)->integer)
+        return weir_fold_refuse(step, "its input is of an integer type: cast it to double first");
+    return status;
 }
 
 weir_status weir_operator_tensor(const weir_fold_step *step, size_t index, const weir_tensor **tensor_out)

@@ -48,7 +48,9 @@ static inline size_t weir_operator_stride(const weir_fold_step *step)
 
 /* The input, when it is a map. Refuses constants. */
 weir_status weir_operator_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out);
-/* The input, when it is a map that arithmetic may still be done on: no link, no clip, no integers. */
+/* The input, when it is a map that is still linear: no link, no clip. */
+weir_status weir_operator_linear_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out);
+/* The same, and not of an integer type, whose arithmetic rounds. */
 weir_status weir_operator_plain_map(const weir_fold_step *step, size_t index, const weir_fold_value **map_out);
 /* The input, when it is constant. */
 weir_status weir_operator_tensor(const weir_fold_step *step, size_t index, const weir_tensor **tensor_out);

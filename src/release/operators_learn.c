@@ -13,9 +13,7 @@ weir_status weir_operator_scaler(weir_fold_step *step, weir_fold_value *out)
     const weir_fold_value *map;
     const double *offsets, *scales;
     size_t offset_count, scale_count, stride = weir_operator_stride(step);
-    weir_status status = weir_operator_map(step, 0, &map);
-    if (status == WEIR_OK && !map->integer)
-        status = weir_operator_plain_map(step, 0, &map);
+    weir_status status = weir_operator_linear_map(step, 0, &map); /* integers are computed with as floats */
     if (status == WEIR_OK)
         status = weir_operator_floats(step, "offset", &offsets, &offset_count);
     if (status == WEIR_OK)
@@ -124,9 +122,7 @@ static weir_status apply_coefficients(weir_fold_step *step, size_t row_count_max
     const weir_fold_value *map;
     const double *coefficients, *intercepts;
     size_t coefficient_count, intercept_count, stride = weir_operator_stride(step);
-    weir_status status = weir_operator_map(step, 0, &map);
-    if (status == WEIR_OK && !map->integer)
-        status = weir_operator_plain_map(step, 0, &map);
+    weir_status status = weir_operator_linear_map(step, 0, &map); /* integers are computed with as floats */
     if (status == WEIR_OK)
         status = weir_operator_floats(step, "coefficients", &coefficients, &coefficient_count);
     if (status == WEIR_OK)

@@ -106,6 +106,8 @@ static bool run(const mini_test *test)
     fprintf(tap, "%s - %s::%s", good ? "ok" : "not ok", test->suite, test->name);
     if (!good && WIFSIGNALED(status))
         fprintf(tap, " (%s)", WTERMSIG(status) == SIGALRM ? "timed out" : strsignal(WTERMSIG(status)));
+    if (!good && WIFEXITED(status))
+        fprintf(tap, " (exit code %d)", WEXITSTATUS(status));
     fputc('\n', tap);
     return !good;
 }

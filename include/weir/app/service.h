@@ -23,6 +23,7 @@ typedef struct weir_service_options {
     weir_worker_options worker;       /* the template: index, port, committer, ruleset, metrics are filled in */
     size_t worker_count;
     bool pin_workers;
+    bool threadless;                  /* no worker threads: whoever steps the service turns the workers (the simulator) */
     const char *state_dir;            /* for messages; where open_store looks is its own business */
     int64_t commit_interval_us;       /* between commits of acknowledged offsets */
     int64_t drain_timeout_us;         /* for acknowledgements at a revocation or at the end */
@@ -40,6 +41,16 @@ WEIR_MUST_USE weir_status weir_service_open(const weir_service_options *options,
 WEIR_MUST_USE weir_status weir_service_run(weir_service *service, weir_error *error);
 
 void weir_service_close(weir_service *service);
+
+/* ---- what weir_service_run is made of, for whoever drives a threadless service by hand ---- */
+
+/* Opens the workers and joins the group. */
+WEIR_MUST_USE weir_status weir_service_begin(weir_service *service, weir_error *error);
+/* Hears and answers one group event, waiting up to wait_us for it; commits and shows when their time has come. */
+WEIR_MUST_USE weir_status weir_service_step(weir_service *service, int64_t wait_us, weir_error *error);
+/* Drains every partition, commits and writes the final checkpoints. */
+void weir_service_drain(weir_service *service);
+weir_worker *weir_service_worker(weir_service *service, size_t index);
 
 /* ---- any thread (HTTP) ---- */
 

@@ -105,9 +105,15 @@ _Noreturn void mini_skipped(const char *format, ...) __attribute__((format(print
 #define cr_assert_str_neq(a, b, ...) mini_claim_(true, strcmp(a, b) != 0, #a " differs from " #b, __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...) mini_claim_(false, strcmp(a, b) == 0, #a " equals " #b, __VA_ARGS__)
 #define cr_expect_str_neq(a, b, ...) mini_claim_(false, strcmp(a, b) != 0, #a " differs from " #b, __VA_ARGS__)
+#define cr_assert_str_empty(a, ...) mini_claim_(true, *(a) == '\0', #a " is empty", __VA_ARGS__)
+#define cr_assert_str_not_empty(a, ...) mini_claim_(true, *(a) != '\0', #a " is not empty", __VA_ARGS__)
+#define cr_expect_str_empty(a, ...) mini_claim_(false, *(a) == '\0', #a " is empty", __VA_ARGS__)
+#define cr_expect_str_not_empty(a, ...) mini_claim_(false, *(a) != '\0', #a " is not empty", __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, size, ...) mini_claim_(true, memcmp(a, b, size) == 0, #a " equals " #b, __VA_ARGS__)
+#define cr_assert_arr_neq(a, b, size, ...) mini_claim_(true, memcmp(a, b, size) != 0, #a " is not " #b, __VA_ARGS__)
 #define cr_expect_arr_eq(a, b, size, ...) mini_claim_(false, memcmp(a, b, size) == 0, #a " equals " #b, __VA_ARGS__)
 #define cr_assert_float_eq(a, b, by, ...) mini_claim_(true, fabs((a) - (b)) <= (by), #a " is about " #b, __VA_ARGS__)
+#define cr_assert_float_neq(a, b, by, ...) mini_claim_(true, fabs((a) - (b)) > (by), #a " is not " #b, __VA_ARGS__)
 #define cr_expect_float_eq(a, b, by, ...) mini_claim_(false, fabs((a) - (b)) <= (by), #a " is about " #b, __VA_ARGS__)
 
 #endif
