@@ -4,7 +4,7 @@
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${WEIR_CACHE:-$HOME/.cache/weir}
-build=${WEIR_BUILD:-$repo/build/release}
+build=${WEIR_BUILD:-$repo/build/bench}
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench.XXXXXX")
 declare -A running=() # pid -> name
 kafka_running=

@@ -60,7 +60,7 @@ micro() {
     local bench=$1
     shift
     build_targets "bench_$bench"
-    timeout "$micro_timeout_s" "$build/bench_$bench" "$@" | tee -a "$rows" || die "bench_$bench failed"
+    timeout "$micro_timeout_s" "$build/bench/bench_$bench" "$@" | tee -a "$rows" || die "bench_$bench failed"
 }
 
 bench_decode() { micro decode; }
@@ -92,7 +92,7 @@ start_weir() {
 start_relay() {
     local name=$1 input=$2
     shift 2
-    start "$name" "$build/bench_relay" --brokers "$bootstrap" --group "$name" --in "$input" --out "$name.out" \
+    start "$name" "$build/bench/bench_relay" --brokers "$bootstrap" --group "$name" --in "$input" --out "$name.out" \
         --every 50 "$@"
 }
 
@@ -108,7 +108,7 @@ catchup_weir() {
     make_topic "$name.out" 8
     start_weir "$name" backlog
     local weir=$started
-    "$build/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 >"$result" ||
+    "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 >"$result" ||
         { show_log "$name"; die "weir did not get through the backlog"; }
     note weir_rate "$(field "$result" rate)"
     note weir_cpu "$(field "$result" cpu_s)"
@@ -130,7 +130,7 @@ bench_catchup() {
     prepare_kafka
     make_topic backlog 8
     say "# filling a backlog of $backlog_events events"
-    "$build/bench_loadgen" --brokers "$bootstrap" --topic backlog --count "$backlog_events" >"$work/fill.out" ||
+    "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic backlog --count "$backlog_events" >"$work/fill.out" ||
         die "the backlog could not be filled"
     local run order
     for ((run = 1; run <= runs; run++)); do
@@ -181,10 +181,10 @@ own_p99_ms() {
 # the process's CPU time over the measured part.
 traffic() {
     local name=$1 rate=$3 pid=$4 cpu_before cpu_after
-    start "$name.latency" "$build/bench_latency" --brokers "$bootstrap" --topic "$name.out" \
+    start "$name.latency" "$build/bench/bench_latency" --brokers "$bootstrap" --topic "$name.out" \
         --warmup-s "$warm_seconds" --seconds "$((warm_seconds + live_seconds))"
     local latency=$started
-    start "$name.load" "$build/bench_loadgen" --brokers "$bootstrap" --topic "$2" --rate "$rate" \
+    start "$name.load" "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic "$2" --rate "$rate" \
         --seconds "$((warm_seconds + live_seconds))"
     local load=$started
     sleep "$warm_seconds"
@@ -280,8 +280,8 @@ bench_of() {
 }
 
 print_table() {
-    say ""
-    awk -F'"' '{ value = $7; gsub(/[:,]/, "", value); printf "%-36s %14s  %s\n", $4, value, $10 == "" ? $8 : $10 }' "$rows" >&2
+    sed 's/.*"name":"\([^"]*\)","value":\([^,]*\),"unit":"\([^"]*\)".*/\1 \2 \3/' "$rows" |
+        awk '{ printf "%-36s %14s  %s\n", $1, $2, $3 }'
 }
 
 main() {
@@ -298,7 +298,7 @@ main() {
     [ ${#names[@]} -gt 0 ] || names=("${benches[@]}")
     for name in "${names[@]}"; do
         name=$(bench_of "$name") || exit 2
-        plan+=("$name")
+        [[ " ${plan[*]} " == *" $name "* ]] || plan+=("$name")
     done
     for name in "${plan[@]}"; do
         # shellcheck disable=SC2086 # an engine figure is a bench and its case

@@ -50,7 +50,7 @@ score_all() {
     "$build/weir" send --brokers "$bootstrap" --topic transactions --input "$work/transactions.csv"
     start weir "$build/weir" run --config "$work/weir.yaml"
     local weir=$started
-    "$build/bench_watch" "$port" "$weir" weir_events_scored_total "$count" 600 >"$work/watch.json" ||
+    "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$count" 600 >"$work/watch.json" ||
         { show_log weir; die "weir did not score all transactions"; }
     finish "$weir" 60 || { show_log weir; die "weir did not stop cleanly"; }
 }

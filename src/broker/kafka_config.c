@@ -8,12 +8,12 @@
 /* Applied in three layers: weir's defaults, the user's properties over them, and last what weir owns. A user
  * may set anything librdkafka knows except the owned names, which are refused with the reason here. */
 static const weir_kafka_owned OWNED[] = {
-    {"bootstrap.servers", "it is weir's own option kafka.bootstrap_servers"},
-    {"metadata.broker.list", "it is weir's own option kafka.bootstrap_servers"},
-    {"client.id", "it is weir's own option kafka.client_id"},
-    {"group.id", "it is weir's own option kafka.group_id: state and emit mark belong to it"},
-    {"group.instance.id", "it is weir's own option kafka.group_instance_id"},
-    {"session.timeout.ms", "it is weir's own option kafka.session_timeout"},
+    {"bootstrap.servers", "it is weir's own option brokers"},
+    {"metadata.broker.list", "it is weir's own option brokers"},
+    {"client.id", "it is weir's own option client.id"},
+    {"group.id", "it is weir's own option group.id: state and emit mark belong to it"},
+    {"group.instance.id", "it is weir's own option group.instance_id"},
+    {"session.timeout.ms", "it is weir's own option session_timeout"},
     {"enable.auto.commit", "weir commits an offset only once its alerts are acknowledged and its state can be rebuilt"},
     {"auto.commit.enable", "weir commits an offset only once its alerts are acknowledged and its state can be rebuilt"},
     {"auto.commit.interval.ms", "weir commits offsets itself"},
@@ -24,8 +24,8 @@ static const weir_kafka_owned OWNED[] = {
     {"auto.offset.reset", "error: jumping to either end of the log would silently skip or double history"},
     {"isolation.level", "read_committed: a record of an aborted transaction must not enter a card's history"},
     {"enable.partition.eof", "weir knows the end of a partition from its offsets"},
-    {"queued.min.messages", "derived from weir's own option kafka.fetch_queue_max"},
-    {"queued.max.messages.kbytes", "derived from weir's own option kafka.fetch_queue_max"},
+    {"queued.min.messages", "derived from weir's own option fetch.memory"},
+    {"queued.max.messages.kbytes", "derived from weir's own option fetch.memory"},
     {"enable.idempotence", "true: a retried alert must not appear twice or out of order"},
     {"enable.gapless.guarantee", "weir hears of every record that was given up on and stops the partition"},
     {"acks", "all: an alert counts as emitted once every in-sync replica has it"},
@@ -33,10 +33,10 @@ static const weir_kafka_owned OWNED[] = {
     {"transactional.id", "weir names its producers itself"},
     {"max.in.flight.requests.per.connection", "idempotence needs at most five; librdkafka sets it"},
     {"max.in.flight", "idempotence needs at most five; librdkafka sets it"},
-    {"delivery.timeout.ms", "it is weir's own option kafka.delivery_timeout"},
-    {"message.timeout.ms", "it is weir's own option kafka.delivery_timeout"},
-    {"linger.ms", "it is weir's own option kafka.linger"},
-    {"queue.buffering.max.ms", "it is weir's own option kafka.linger"},
+    {"delivery.timeout.ms", "30 s, then the partition stops and begins again where it had emitted"},
+    {"message.timeout.ms", "30 s, then the partition stops and begins again where it had emitted"},
+    {"linger.ms", "it is weir's own option linger"},
+    {"queue.buffering.max.ms", "it is weir's own option linger"},
     {"queue.buffering.max.messages", "bounded by weir: a full queue holds back the partition"},
     {"queue.buffering.max.kbytes", "bounded by weir: a full queue holds back the partition"},
     {"queuing.strategy", "fifo: a card's alerts stay in order"},
@@ -135,7 +135,7 @@ static weir_status set_user(rd_kafka_conf_t *conf, const weir_kafka_property *ro
 static weir_status set_identity(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
 {
     if (!options->bootstrap_servers || !*options->bootstrap_servers)
-        return weir_error_set(error, WEIR_INVALID, "kafka.bootstrap_servers is empty: name at least one HOST:PORT");
+        return weir_error_set(error, WEIR_INVALID, "brokers is empty: name at least one HOST:PORT");
     weir_status status = set(conf, "bootstrap.servers", options->bootstrap_servers, error);
     if (status == WEIR_OK)
         status = set(conf, "client.id", options->client_id ? options->client_id : "weir", error);
@@ -166,7 +166,7 @@ static weir_status set_fetch_bounds(rd_kafka_conf_t *conf, const weir_kafka_opti
 static weir_status set_membership(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
 {
     if (!options->group_id || !*options->group_id)
-        return weir_error_set(error, WEIR_INVALID, "kafka.group_id is empty: state and emit mark belong to a group");
+        return weir_error_set(error, WEIR_INVALID, "group.id is empty: state and emit mark belong to a group");
     weir_status status = set(conf, "group.id", options->group_id, error);
     if (status == WEIR_OK && options->group_instance_id)
         status = set(conf, "group.instance.id", options->group_instance_id, error);

@@ -346,7 +346,7 @@ static const weir_group_ops GROUP_OPS = {
 static weir_status check_options(const weir_kafka_options *options, weir_error *error)
 {
     if (!options->input_topic || !*options->input_topic)
-        return weir_error_set(error, WEIR_INVALID, "kafka.input_topic is empty");
+        return weir_error_set(error, WEIR_INVALID, "topics.transactions is empty: name the topic to read");
     for (size_t i = 0; i < WEIR_OUTPUT_COUNT; i++)
         for (size_t j = 0; j <= i && options->output_topics[i]; j++) {
             const char *other = j == i ? options->input_topic : options->output_topics[j];

@@ -88,7 +88,7 @@ static weir_status check_output(rd_kafka_t *rk, const weir_kafka_options *option
             status = await(rk, topic, &count, error);
     } else if (status == WEIR_NOT_FOUND) {
         return weir_error_set(error, WEIR_NOT_FOUND,
-                              "output topic %s does not exist: create it with %d partitions, or set kafka.create_topics",
+                              "output topic %s does not exist: create it with %d partitions, or set create_topics",
                               topic, input_count);
     }
     if (status == WEIR_OK && count != input_count)

@@ -1,6 +1,6 @@
 #include "contract.h"
-#include "utf8.h"
 #include "weir/base/check.h"
+#include "weir/base/escape.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -14,44 +14,21 @@ static void write_literal(weir_writer *json, const char *text)
     weir_write_bytes(json, text, strlen(text));
 }
 
-static void write_escape(weir_writer *json, uint8_t byte)
-{
-    static const char SHORT[256] = {['"'] = '"',  ['\\'] = '\\', ['\n'] = 'n',
-                                    ['\r'] = 'r', ['\t'] = 't',  ['\b'] = 'b', ['\f'] = 'f'};
-    char text[8];
-    if (SHORT[byte])
-        snprintf(text, sizeof text, "\\%c", SHORT[byte]);
-    else
-        snprintf(text, sizeof text, "\\u%04x", byte);
-    write_literal(json, text);
-}
-
 static bool is_plain(uint8_t byte)
 {
     return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
-/* Bytes that are not UTF-8 become U+FFFD: the output is JSON whatever comes in. */
+/* Nearly all text is plain to its end; weir_escape_json takes over where it is not. */
 void weir_json_write_text(weir_writer *json, weir_span text)
 {
+    size_t plain = 0;
+    while (plain < text.size && is_plain(text.data[plain]))
+        plain++;
     weir_write_bytes(json, "\"", 1);
-    for (size_t at = 0; at < text.size;) {
-        size_t plain = at;
-        while (plain < text.size && is_plain(text.data[plain]))
-            plain++;
-        weir_write_bytes(json, text.data + at, plain - at);
-        at = plain;
-        if (at == text.size)
-            break;
-        size_t size = weir_utf8_character(weir_span_of(text.data + at, text.size - at));
-        if (size > 1)
-            weir_write_bytes(json, text.data + at, size);
-        else if (text.data[at] < 0x80)
-            write_escape(json, text.data[at]);
-        else
-            write_literal(json, "\xef\xbf\xbd");
-        at += size ? size : 1;
-    }
+    weir_write_bytes(json, text.data, plain);
+    if (!json->failed && !weir_escape_json(json, weir_span_of(text.data + plain, text.size - plain)))
+        json->failed = true;
     weir_write_bytes(json, "\"", 1);
 }
 

@@ -4,10 +4,6 @@
 
 #include "weir/base/span.h"
 
-/* The size in bytes of the well-formed character at the start of `text` (1..4), or 0: NUL, a stray or missing
- * continuation byte, an overlong form, a surrogate, beyond U+10FFFF. Source: RFC 3629 section 4. */
-size_t weir_utf8_character(weir_span text);
-
 /* The rest of weir_utf8_is_text, for text that is not plain ASCII. */
 bool weir_utf8_is_text_slow(weir_span text);
 

@@ -194,15 +194,34 @@ static void sort_frontier_ops(weir_builder *builder)
     }
 }
 
+/* The sums of every event leave the list of ops for their own place in the edge. */
+static void take_plain_sums(weir_builder *builder, weir_edge_plan *edges)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < builder->op_count; i++) {
+        const weir_edge_op *op = &builder->ops[i];
+        bool plain = op->predicate == 0;
+        if (plain && op->measure == WEIR_MEASURE_SUM)
+            edges[op->edge].sum_place = op->place;
+        else if (plain && op->measure == WEIR_MEASURE_SQUARES)
+            edges[op->edge].squares_place = op->place;
+        else
+            builder->ops[kept++] = *op;
+    }
+    builder->op_count = kept;
+}
+
 static void plan_edges(weir_builder *builder, weir_edge_plan *edges)
 {
+    take_plain_sums(builder, edges);
     sort_ops(builder);
     sort_frontier_ops(builder);
     uint32_t op = 0, frontier_op = 0;
     for (uint16_t i = 0; i < builder->stage->edge_count; i++) {
         weir_edge_plan *edge = &edges[i];
-        *edge = (weir_edge_plan){.lag_us = builder->lags[i], .ops = builder->ops + op,
-                                 .frontier_ops = builder->frontier_ops + frontier_op};
+        edge->lag_us = builder->lags[i];
+        edge->ops = builder->ops + op;
+        edge->frontier_ops = builder->frontier_ops + frontier_op;
         for (; op < builder->op_count && builder->ops[op].edge == i; op++)
             edge->op_count++;
         for (; frontier_op < builder->frontier_op_count && builder->frontier_ops[frontier_op].edge == i; frontier_op++)

@@ -67,32 +67,38 @@ static void apply_key(weir_run *run, const weir_edge_op *op, const weir_event *e
         weir_multiset_remove(set, key);
 }
 
-static inline void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *event, int sign)
+static void add_sum(void *place, int64_t amount, int sign)
 {
-    int64_t amount = event->amount_minor;
+    *(uint64_t *)place += sign > 0 ? (uint64_t)amount : -(uint64_t)amount;
+}
+
+static void add_square(void *place, int64_t amount, int sign)
+{
+    unsigned __int128 square = (unsigned __int128)((__int128)amount * amount);
+    *(unsigned __int128 *)place += sign > 0 ? square : -square;
+}
+
+static void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *event, int sign)
+{
     void *place = run->base + op->place;
     switch ((weir_measure)op->measure) {
     case WEIR_MEASURE_COUNT:
         *(uint64_t *)place += (uint64_t)(int64_t)sign;
         break;
     case WEIR_MEASURE_SUM:
-        *(uint64_t *)place += sign > 0 ? (uint64_t)amount : -(uint64_t)amount;
+        add_sum(place, event->amount_minor, sign);
         break;
-    case WEIR_MEASURE_SQUARES: {
-        unsigned __int128 square = (unsigned __int128)((__int128)amount * amount);
-        *(unsigned __int128 *)place += sign > 0 ? square : -square;
+    case WEIR_MEASURE_SQUARES:
+        add_square(place, event->amount_minor, sign);
         break;
-    }
     case WEIR_MEASURE_KEY:
         apply_key(run, op, event, sign);
         break;
     }
 }
 
-/* What has an inverse: done with sign +1 when an edge passes the event, undone with -1. */
-static inline void apply_ops(weir_run *run, uint16_t edge, const weir_event *event, int sign)
+static void apply_listed(weir_run *run, const weir_edge_plan *plan, const weir_event *event, int sign)
 {
-    const weir_edge_plan *plan = &run->stage->edges[edge];
     uint16_t predicate = 0;
     bool matches = true;
     for (uint16_t i = 0; i < plan->op_count; i++) {
@@ -104,6 +110,17 @@ static inline void apply_ops(weir_run *run, uint16_t edge, const weir_event *eve
         if (matches)
             apply_op(run, op, event, sign);
     }
+}
+
+/* What has an inverse: done with sign +1 when an edge passes the event, undone with -1. */
+static inline void apply_ops(weir_run *run, const weir_edge_plan *plan, const weir_event *event, int sign)
+{
+    if (plan->sum_place)
+        add_sum(run->base + plan->sum_place, event->amount_minor, sign);
+    if (plan->squares_place)
+        add_square(run->base + plan->squares_place, event->amount_minor, sign);
+    if (plan->op_count)
+        apply_listed(run, plan, event, sign);
 }
 
 static weir_candidate candidate_of(const weir_frontier_op *op, const weir_event *event)
@@ -172,21 +189,27 @@ static void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
 
 static void cross_forward(weir_run *run, uint16_t index, int64_t until_us)
 {
+    const weir_edge_plan *plan = &run->stage->edges[index];
     weir_edge *edge = &weir_run_edges(run)[index];
     weir_gate *gate = &weir_run_gates(run)[index];
+    weir_history_cursor at = edge->next;
+    int64_t next_us = gate->next_us, previous_us;
     do {
-        const weir_event *event = weir_history_peek(&edge->next);
-        apply_ops(run, index, event, +1);
+        const weir_event *event = &at.chunk->events[at.index];
+        apply_ops(run, plan, event, +1);
         if (++edge->ordinal > edge->frontier) {
             edge->frontier = edge->ordinal;
-            push_frontier(run, index, event);
+            if (plan->frontier_op_count)
+                push_frontier(run, index, event);
         }
-        edge->next.index++;
-        weir_history_settle(&edge->next);
-        const weir_event *next = weir_history_peek(&edge->next);
-        gate->previous_us = gate->next_us;
-        gate->next_us = next ? next->time_us : INT64_MAX;
-    } while (gate->next_us <= until_us);
+        at.index++;
+        weir_history_settle(&at);
+        const weir_event *next = weir_history_peek(&at);
+        previous_us = next_us;
+        next_us = next ? next->time_us : INT64_MAX;
+    } while (next_us <= until_us);
+    edge->next = at;
+    *gate = (weir_gate){.next_us = next_us, .previous_us = previous_us};
 }
 
 static void cross_back(weir_run *run, uint16_t index, int64_t until_us)
@@ -197,7 +220,7 @@ static void cross_back(weir_run *run, uint16_t index, int64_t until_us)
         const weir_event *event = weir_history_back(&edge->next);
         weir_check(event && edge->ordinal > 0);
         edge->ordinal--;
-        apply_ops(run, index, event, -1);
+        apply_ops(run, &run->stage->edges[index], event, -1);
         weir_history_cursor behind = edge->next;
         const weir_event *previous = weir_history_back(&behind);
         gate->next_us = gate->previous_us;
@@ -272,9 +295,9 @@ static void apply_passed(weir_run *run, const weir_event *event, int sign)
         passed++;
     for (uint16_t i = 0; i < passed; i++) /* heads before tails */
         if (sign > 0)
-            apply_ops(run, i, event, +1);
+            apply_ops(run, &run->stage->edges[i], event, +1);
         else
-            apply_ops(run, (uint16_t)(passed - 1 - i), event, -1);
+            apply_ops(run, &run->stage->edges[passed - 1 - i], event, -1);
 }
 
 /* --- building --- */

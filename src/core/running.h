@@ -81,6 +81,7 @@ typedef struct weir_frontier_op { /* done once for each event, when the head edg
 
 typedef struct weir_edge_plan {
     int64_t lag_us;
+    uint32_t sum_place, squares_place; /* of every event, if asked for (else 0): the common case has no op */
     const weir_edge_op *ops; /* by predicate, so that each is evaluated once */
     const weir_frontier_op *frontier_ops;
     uint16_t op_count, frontier_op_count;

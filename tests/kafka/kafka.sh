@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # One Apache Kafka node (KRaft, no ZooKeeper) for tests and benches, on loopback only.
 #
 #   kafka.sh fetch                    puts Kafka's jars into ${WEIR_CACHE:-~/.cache/weir}/kafka (126 MB, once; needs Maven)
@@ -10,7 +10,7 @@
 #   kafka.sh tool DIR CLASS ARG...    runs one of Kafka's own tools with --bootstrap-server added
 #
 # Settings: WEIR_KAFKA_HEAP (default 1g), WEIR_KAFKA_PROPERTIES (a file of properties to add).
-set -eu
+set -euo pipefail
 
 cache=${WEIR_CACHE:-$HOME/.cache/weir}/kafka
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -33,12 +33,12 @@ kafka() {
     java -Xmx"${WEIR_KAFKA_HEAP:-1g}" -XX:+UseG1GC -cp "$cache/libs/*" "$@"
 }
 
-# A port nobody listens on now: bound to 0 and asked back.
+# A port of the loopback on which nobody answers, below the range the kernel hands out to clients.
 free_port() {
-    python3 -c 'import socket
-sockets = [socket.socket() for _ in range(2)]
-for s in sockets: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in sockets])'
+    local port
+    while port=$((20000 + RANDOM % 12000)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
 }
 
 write_properties() { # DIR PORT CONTROLLER_PORT
@@ -85,15 +85,18 @@ launch() { # DIR
     echo "bootstrap=127.0.0.1:$port"
 }
 
-# Ready = an ApiVersions request (key 18, version 0, no client id) gets an answer.
+# Ready = an ApiVersions request (key 18, version 0, correlation 1, no client id) gets an answer.
 answers() { # PORT
-    python3 - "$1" <<'EOF' 2>/dev/null
-import socket, sys
-s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)
-s.settimeout(1)
-s.sendall(bytes.fromhex("0000000a" "0012" "0000" "00000001" "ffff"))
-sys.exit(0 if len(s.recv(4)) == 4 else 1)
-EOF
+    (
+        exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+        printf '\0\0\0\012\0\022\0\0\0\0\0\001\377\377' >&3
+        [ "$(timeout 1 head -c 4 <&3 | wc -c)" -eq 4 ]
+    ) 2>/dev/null
+}
+
+# 16 random bytes as Kafka writes them: base64url without padding, and no leading dash.
+cluster_id() {
+    head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n' | sed 's/^-/A/'
 }
 
 start() { # DIR [PORT]
@@ -101,10 +104,8 @@ start() { # DIR [PORT]
     mkdir -p "$1"
     dir=$(CDPATH= cd -- "$1" && pwd)
     [ ! -e "$dir/data" ] || die "$dir already holds a node: use restart, or another directory"
-    set -- "$dir" "${2:-}" $(free_port)
-    write_properties "$dir" "${2:-$3}" "$4"
-    kafka kafka.tools.StorageTool format -t "$(python3 -c 'import base64, uuid
-print(base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())')" -c "$dir/server.properties" \
+    write_properties "$dir" "${2:-$(free_port)}" "$(free_port)"
+    kafka kafka.tools.StorageTool format -t "$(cluster_id)" -c "$dir/server.properties" \
         >"$dir/format.log" 2>&1 || die "formatting failed: see $dir/format.log"
     launch "$dir"
 }

@@ -109,7 +109,7 @@ static size_t port_poll(weir_port *base, weir_record *records, size_t max, int64
         if (group->fetch[p] < 0 || group->paused[p] || group->worker[p] != port->index)
             continue;
         const sim_log *log = &group->cluster->input[p];
-        for (size_t n = 1 + below(group->cluster, 40); n > 0 && count < budget && group->fetch[p] < (int64_t)log->count; n--) {
+        for (size_t n = 1 + below(group->cluster, 8); n > 0 && count < budget && group->fetch[p] < (int64_t)log->count; n--) {
             const sim_message *message = &log->messages[group->fetch[p]];
             records[count++] = (weir_record){.partition = p,
                                              .offset = group->fetch[p]++,
