@@ -101,7 +101,7 @@ start_kafka() {
 
 # make_topic NAME PARTITIONS
 make_topic() {
-    "$repo/tests/kafka/kafka.sh" topic "$work/kafka" "$1" "$2" >&2
+    "$repo/tests/kafka/kafka.sh" topic "$work/kafka" "$1" "$2" >>"$work/topics.log" 2>&1
 }
 
 # --- weir, from outside ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 # but {"name","value","unit"} objects, one a line, on standard output. bench/README.md says what each figure is, what
 # it is compared with, and how long it takes. Everything is on the loopback and ends with this script.
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 model=$repo/bench/models/bench32.json
 runs=${WEIR_BENCH_RUNS:-3}                    # of every figure on Kafka; the median counts
@@ -77,14 +77,25 @@ prepare_kafka() {
     build_targets weir bench_relay bench_loadgen bench_latency bench_watch
     start_kafka
     say "# on Apache Kafka, $(nproc) cores shared with the broker"
+    warm_up
+}
+
+# A broker fresh from the start is slower: half a million events in and out again, not counted.
+warm_up() {
+    make_topic warm-up 8
+    make_topic warm-up-out 8
+    "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic warm-up --count 500000 >"$work/warm-up.out" ||
+        die "the broker does not take events"
+    start_relay warm-up warm-up --idle-exit-ms 1000
+    await_end "$started" 60 || { show_log warm-up; die "the relay failed"; }
 }
 
 # start_weir RUN INPUT: a fresh group and state; its id is in $started, its port in $port
 start_weir() {
     port=$(free_port)
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
-        --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1.out" --topics.dead_letters "" \
-        --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
+        --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
+        --state.checkpoint_interval 2s --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
         --http.listen "127.0.0.1:$port" --log.level warn
 }
 
@@ -92,7 +103,7 @@ start_weir() {
 start_relay() {
     local name=$1 input=$2
     shift 2
-    start "$name" "$build/bench/bench_relay" --brokers "$bootstrap" --group "$name" --in "$input" --out "$name.out" \
+    start "$name" "$build/bench/bench_relay" --brokers "$bootstrap" --group "$name" --in "$input" --out "$name-out" \
         --every 50 "$@"
 }
 
@@ -105,7 +116,7 @@ stop_weir() {
 
 catchup_weir() {
     local name=$1 result=$work/$1.watch
-    make_topic "$name.out" 8
+    make_topic "$name-out" 8
     start_weir "$name" backlog
     local weir=$started
     "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 >"$result" ||
@@ -118,7 +129,7 @@ catchup_weir() {
 
 catchup_relay() {
     local name=$1
-    make_topic "$name.out" 8
+    make_topic "$name-out" 8
     start_relay "$name" backlog --idle-exit-ms 2000
     await_end "$started" 180 || { show_log "$name"; die "the relay did not get through the backlog"; }
     note relay_rate "$(field "$work/$name.out" rate)"
@@ -177,11 +188,11 @@ own_p99_ms() {
         }' "$1" "$2"
 }
 
-# traffic RUN INPUT RATE PID: sends for warm_seconds + live_seconds while $1.out is read, and notes the latencies and
+# traffic RUN INPUT RATE PID: sends for warm_seconds + live_seconds while $1-out is read, and notes the latencies and
 # the process's CPU time over the measured part.
 traffic() {
     local name=$1 rate=$3 pid=$4 cpu_before cpu_after
-    start "$name.latency" "$build/bench/bench_latency" --brokers "$bootstrap" --topic "$name.out" \
+    start "$name.latency" "$build/bench/bench_latency" --brokers "$bootstrap" --topic "$name-out" \
         --warmup-s "$warm_seconds" --seconds "$((warm_seconds + live_seconds))"
     local latency=$started
     start "$name.load" "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic "$2" --rate "$rate" \
@@ -201,7 +212,7 @@ traffic() {
 # note_live WHO RATE_NAME RUN
 note_live() {
     local quantile
-    for quantile in p50 p99; do
+    for quantile in p50 p99 p999; do
         note "$1.$quantile.$2" "$(field "$work/$3.latency.out" "${quantile}_ms")"
     done
     note "$1.cpu.$2" "$(<"$work/$3.cpu")"
@@ -237,9 +248,9 @@ live_at() {
         for who in $order; do
             name=live-$2-$who-$run
             say "# $1 events a second, run $run of $runs: $who"
-            make_topic "$name.in" 2
-            make_topic "$name.out" 2
-            "live_$who" "$name" "$name.in" "$1" "$2"
+            make_topic "$name-in" 2
+            make_topic "$name-out" 2
+            "live_$who" "$name" "$name-in" "$1" "$2"
         done
     done
     report_live "$2"
@@ -247,7 +258,7 @@ live_at() {
 
 report_live() {
     local rate=$1 quantile weir relay
-    for quantile in p50 p99; do
+    for quantile in p50 p99 p999; do
         weir=$(noted "weir.$quantile.$rate") relay=$(noted "relay.$quantile.$rate")
         row "relay_${quantile}_ms_$rate" "$relay" ms
         row "weir_${quantile}_ms_$rate" "$weir" ms
@@ -307,4 +318,4 @@ main() {
     [ -n "$json" ] || print_table
 }
 
-main "$@"
+[ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

@@ -35,10 +35,8 @@ group.id: $group
 model: $work/card9.json
 state.dir: $work/state
 scores.features: true
-topics:
-  transactions: transactions
-  alerts: alerts
-  scores: scores
+topics.scores: scores
+create_topics: true
 http.listen: 127.0.0.1:$port
 log.level: warn
 END
@@ -61,9 +59,7 @@ say "handbook: reading $data"
 count=$("$python" "$here/convert.py" "$data" "$work")
 port=$(free_port)
 start_kafka
-for topic in transactions alerts scores; do
-    make_topic "$topic" "$partitions"
-done
+make_topic transactions "$partitions"
 write_config
 say "handbook: scoring $count transactions"
 score_all "$count"

@@ -12,7 +12,10 @@ struct weir_sender {
     rd_kafka_topic_t *topic;
     int32_t partition_count;
     uint64_t undelivered_count;
+    unsigned sent_since_poll;
 };
+
+enum { POLL_EVERY = 64 }; /* messages between two looks for acknowledgements, which cost a lock each */
 
 static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -90,7 +93,10 @@ weir_status weir_sender_send(weir_sender *sender, int32_t partition, weir_span k
     rd_kafka_resp_err_t code;
     while ((code = enqueue(sender, partition, key, payload, timestamp_us)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         rd_kafka_poll(sender->producer, 10);
-    rd_kafka_poll(sender->producer, 0);
+    if (++sender->sent_since_poll >= POLL_EVERY) {
+        sender->sent_since_poll = 0;
+        rd_kafka_poll(sender->producer, 0);
+    }
     return kafka_status(code);
 }
 

@@ -61,6 +61,7 @@ static const weir_kafka_property DEFAULTS_CONSUMER[] = {
     {"fetch.wait.max.ms", "100"},
     {"fetch.error.backoff.ms", "20"},
     {"max.poll.interval.ms", "300000"},
+    {"heartbeat.interval.ms", "1000"}, /* how soon a member hears that the group moves */
     {"check.crcs", "true"},
     {"allow.auto.create.topics", "false"},
 };
@@ -172,8 +173,7 @@ static weir_status set_membership(rd_kafka_conf_t *conf, const weir_kafka_option
         status = set(conf, "group.instance.id", options->group_instance_id, error);
     if (status == WEIR_OK && options->session_timeout_us > 0) {
         status = set_number(conf, "session.timeout.ms", (uint64_t)kafka_ms(options->session_timeout_us), error);
-        /* Three heartbeats must fit in a session. */
-        if (status == WEIR_OK && options->session_timeout_us < 10000000)
+        if (status == WEIR_OK && options->session_timeout_us < 4000000) /* three heartbeats must fit in a session */
             status = set_number(conf, "heartbeat.interval.ms", (uint64_t)kafka_ms(options->session_timeout_us / 4), error);
     }
     return status;

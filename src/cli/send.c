@@ -36,11 +36,11 @@ typedef struct job {
     uint64_t sent, refused;
 } job;
 
-static void say_refused(job *one, const char *reason, const char *detail)
+static void say_refused(job *one, const char *field, const char *reason)
 {
     one->refused++;
-    fprintf(stderr, "weir send: %s: %s %" PRIu64 " refused: %s%s%s%s\n", one->from.lines.name, one->from.format->unit,
-            one->from.number, reason, detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+    fprintf(stderr, "weir send: %s: %s %" PRIu64 " refused: %s%s%s\n", one->from.lines.name, one->from.format->unit,
+            one->from.number, field ? field : "", field ? ": " : "", reason);
 }
 
 /* Waits until the next event is due. */
@@ -59,7 +59,7 @@ static weir_status send_message(job *one, weir_span message, weir_error *error)
     weir_transaction transaction;
     weir_reject reject = weir_transaction_decode(message, &one->limits, weir_cli_wall_us(), &transaction);
     if (reject != WEIR_ACCEPTED) {
-        say_refused(one, weir_reject_text(reject), transaction.reject_field);
+        say_refused(one, transaction.reject_field, weir_reject_text(reject));
         return WEIR_OK;
     }
     if (one->rate > 0)
@@ -85,7 +85,7 @@ static weir_status send_all(job *one, weir_error *error)
         if (result == TRANSACTIONS_MESSAGE)
             status = send_message(one, message, error);
         else if (result == TRANSACTIONS_REFUSED)
-            say_refused(one, error->message, NULL);
+            say_refused(one, NULL, error->message);
         else
             status = error->status;
         if ((one->sent + one->refused) % PROGRESS_EVERY == 0)
@@ -189,9 +189,9 @@ int weir_cli_send(int argc, char **argv)
         return code;
     const transactions_format *format = transactions_format_find(values.format, values.input);
     if (!format)
-        return weir_cli_misused(&USAGE, "--format is jsonl, csv or pb, not \"%s\"", values.format);
+        return weir_cli_misused(&USAGE, "--format is jsonl, csv or pb, not \"%s\".", values.format);
     if (values.rate < 0)
-        return weir_cli_misused(&USAGE, "--rate is a positive number of transactions a second");
+        return weir_cli_misused(&USAGE, "--rate is a positive number of transactions a second.");
     weir_conf conf = {0};
     weir_error error = {0};
     weir_conf_inputs inputs = {.environment = (const char *const *)environ,
@@ -200,7 +200,7 @@ int weir_cli_send(int argc, char **argv)
     if (weir_conf_load(&inputs, &conf, &error) != WEIR_OK)
         return weir_cli_fail(&error);
     code = conf.brokers[0] ? run(&conf, &values, format)
-                           : weir_cli_misused(&USAGE, "--brokers HOST:PORT says which cluster");
+                           : weir_cli_misused(&USAGE, "--brokers HOST:PORT says which cluster.");
     weir_conf_deinit(&conf);
     return code;
 }

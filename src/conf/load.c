@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void load_defaults(weir_conf_loader *loader)
+void weir_conf_load_defaults(weir_conf_loader *loader)
 {
     size_t count;
     const weir_conf_option *options = weir_conf_options(&count);
@@ -238,7 +238,7 @@ weir_status weir_conf_load(const weir_conf_inputs *inputs, weir_conf *conf_out, 
     weir_conf conf = {0};
     weir_conf_loader loader = {
         .conf = &conf, .problem = inputs->problem, .problem_context = inputs->problem_context};
-    load_defaults(&loader);
+    weir_conf_load_defaults(&loader);
     weir_check(loader.problem_count == 0 || loader.first.status == WEIR_FULL);
     for (size_t i = 0; i < inputs->file_count; i++)
         load_file(&loader, inputs->files[i]);

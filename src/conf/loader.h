@@ -31,6 +31,9 @@ void weir_conf_assign(weir_conf_loader *loader, const char *name, const char *te
 /* "weir.yaml:3:5", "WEIR_MODEL", "--model". */
 void weir_conf_place_text(const weir_conf_place *place, char text_out[WEIR_CONF_PLACE_MAX]);
 
+/* Sets every option to its default. */
+void weir_conf_load_defaults(weir_conf_loader *loader);
+
 /* Reads one YAML document; `name` is what errors call it. */
 void weir_conf_read_yaml(weir_conf_loader *loader, const char *name, weir_span text);
 

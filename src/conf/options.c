@@ -117,7 +117,7 @@ static const weir_conf_option OPTIONS[] = {
 };
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof *OPTIONS };
-_Static_assert(OPTION_COUNT <= WEIR_CONF_OPTION_MAX, "sources[] has a place for every row");
+_Static_assert((int)OPTION_COUNT <= (int)WEIR_CONF_OPTION_MAX, "sources[] has a place for every row");
 
 const weir_conf_option *weir_conf_options(size_t *count_out)
 {

@@ -16,13 +16,11 @@ static const char MASK[] = "*****";
 static size_t quote(const char *text, char *text_out, size_t capacity)
 {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:";
-    bool plain = *text && isalnum((unsigned char)*text) && !text[strspn(text, PLAIN)] && text[strlen(text) - 1] != ':' &&
+    bool plain = (isalnum((unsigned char)*text) || *text == '/') && !text[strspn(text, PLAIN)] && text[strlen(text) - 1] != ':' &&
                  strcmp(text, "null") != 0;
     if (plain)
         return (size_t)snprintf(text_out, capacity, "%s", text);
-    static const size_t WORST = 6; /* a character may become six */
-    char escaped[WEIR_CONF_VALUE_MAX * 6];
-    weir_check(strlen(text) * WORST < sizeof escaped);
+    char escaped[WEIR_CONF_QUOTED_MAX];
     weir_writer writer = weir_writer_of(escaped, sizeof escaped);
     weir_check(weir_escape_json(&writer, weir_span_text(text)));
     return (size_t)snprintf(text_out, capacity, "\"%.*s\"", (int)writer.used, escaped);
@@ -53,7 +51,7 @@ static void print_line(FILE *out, const char *name, const char *value, bool mask
 static void show_property(const weir_conf_property *property, FILE *out)
 {
     static const char *const SCOPES[] = {"kafka.", "kafka.consumer.", "kafka.producer."};
-    char name[WEIR_CONF_NAME_MAX + 32], value[WEIR_CONF_VALUE_MAX];
+    char name[WEIR_CONF_NAME_MAX + 32], value[WEIR_CONF_QUOTED_MAX];
     snprintf(name, sizeof name, "%s%s", SCOPES[property->scope], property->name);
     bool secret = weir_conf_property_is_secret(property->name);
     if (secret)
@@ -70,7 +68,7 @@ void weir_conf_show(const weir_conf *conf, FILE *out)
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || options[i].section != options[i - 1].section)
             fprintf(out, "%s# %s\n", i ? "\n" : "", options[i].section);
-        char value[WEIR_CONF_VALUE_MAX];
+        char value[WEIR_CONF_QUOTED_MAX];
         weir_conf_value_text(conf, &options[i], value, sizeof value);
         print_line(out, options[i].name, value, strcmp(value, MASK) == 0 && options[i].secret, &conf->sources[i]);
     }

@@ -23,6 +23,8 @@ typedef union value {
 static weir_status parse_text(const weir_conf_option *option, const char *text, value *value_out)
 {
     (void)option;
+    if (strlen(text) >= WEIR_CONF_VALUE_MAX)
+        return WEIR_INVALID;
     for (const char *at = text; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             return WEIR_INVALID;
@@ -122,6 +124,8 @@ static size_t skip_blanks(const char *text)
 /* "a, b" -> {"a", "b"}; an empty text is an empty list, an empty item an error. */
 static weir_status parse_list(const weir_conf_option *option, const char *text, value *value_out)
 {
+    if (strlen(text) >= WEIR_CONF_VALUE_MAX)
+        return WEIR_INVALID;
     weir_conf_list list = {0};
     size_t item_max = 1;
     for (const char *at = text; *at; at++)

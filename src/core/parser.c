@@ -364,11 +364,13 @@ static const weir_node *parse_unary(parser *p, const weir_function *operator)
     return draft.arguments[0] ? intern(p, &draft) : NULL;
 }
 
-static const weir_node *parse_operand(parser *p)
+static const weir_node *parse_operand(parser *p, unsigned binds_min)
 {
     if (p->status != WEIR_OK)
         return NULL;
     const weir_function *unary = weir_function_operator(p->token.text, 1);
+    if (unary && unary->binds < binds_min)
+        return refuse(p, "parentheses around 'not' as an operand");
     if (unary)
         return parse_unary(p, unary);
     if (accept(p, "(")) {
@@ -387,7 +389,7 @@ static const weir_node *parse_operand(parser *p)
 
 static const weir_node *parse_binary(parser *p, unsigned binds_min)
 {
-    const weir_node *left = parse_operand(p);
+    const weir_node *left = parse_operand(p, binds_min);
     bool compared = false;
     while (left && p->token.text.size > 0) {
         const weir_function *operator = weir_function_operator(p->token.text, 2);

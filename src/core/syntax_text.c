@@ -19,13 +19,17 @@ static void put_text(writer *out, const char *text)
             out->text[out->used] = *text;
 }
 
+/* The fewest digits that read back as the same number. */
 static void put_number(writer *out, double number)
 {
     char text[32];
     int digits = 1;
-    do
-        snprintf(text, sizeof text, "%.*g", digits, number);
-    while (strtod(text, NULL) != number && ++digits <= 17);
+    if (number < 1e15 && number == (double)(int64_t)number)
+        snprintf(text, sizeof text, "%.0f", number);
+    else
+        do
+            snprintf(text, sizeof text, "%.*g", digits, number);
+        while (strtod(text, NULL) != number && ++digits <= 17);
     put_text(out, text);
 }
 

@@ -1,8 +1,7 @@
 #include "fields.h"
 
-#include "timestamp.h"
-
 #include "weir/base/check.h"
+#include "weir/base/iso_time.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -242,7 +241,7 @@ static weir_status set_time(weir_draft *draft, const char *where, const json_t *
     weir_status status = weir_fields_text(value, where, draft, text_out, error);
     if (status != WEIR_OK)
         return status;
-    if (!weir_timestamp_parse(*text_out, time_us_out))
+    if (weir_iso_time_parse(weir_span_text(*text_out), time_us_out) != WEIR_OK)
         return weir_error_set(error, WEIR_INVALID,
                               "%s: \"%.64s\" is neither a date (2026-01-31) nor a UTC time (2026-01-31T00:00:00Z)",
                               where, *text_out);

@@ -9,6 +9,13 @@
 
 #define TEXT_OF(text) ((text) ? (text) : "")
 
+const char *weir_fold_node_name(const Onnx__NodeProto *node)
+{
+    if (*TEXT_OF(node->name) || node->n_output == 0)
+        return TEXT_OF(node->name);
+    return TEXT_OF(node->output[0]);
+}
+
 weir_status weir_fold_refuse(const weir_fold_step *step, const char *format, ...)
 {
     char reason[300];
@@ -16,7 +23,7 @@ weir_status weir_fold_refuse(const weir_fold_step *step, const char *format, ...
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    return weir_error_set(step->error, WEIR_UNSUPPORTED, "node \"%.64s\" (%.64s): %s", TEXT_OF(step->node->name),
+    return weir_error_set(step->error, WEIR_UNSUPPORTED, "node \"%.64s\" (%.64s): %s", weir_fold_node_name(step->node),
                           TEXT_OF(step->node->op_type), reason);
 }
 
@@ -203,7 +210,7 @@ static weir_status find_inputs(weir_fold_step *step, const weir_operator *operat
             continue;
         weir_status status = find(step->fold, TEXT_OF(node->input[i]), &step->inputs[i], step->error);
         if (status != WEIR_OK) {
-            weir_error_wrap(step->error, "node \"%.64s\" (%.40s)", TEXT_OF(node->name), TEXT_OF(node->op_type));
+            weir_error_wrap(step->error, "node \"%.64s\" (%.40s)", weir_fold_node_name(node), TEXT_OF(node->op_type));
             return status;
         }
     }
@@ -279,7 +286,7 @@ static weir_status mark_nodes(weir_fold *fold, const char *goal, weir_error *err
     for (size_t i = graph->n_node; i > 0; i--) {
         const Onnx__NodeProto *node = graph->node[i - 1];
         weir_release_node *mark = &marks[i - 1];
-        mark->name = printable_copy(TEXT_OF(node->name), pool);
+        mark->name = printable_copy(weir_fold_node_name(node), pool);
         mark->op = operator_text(node, pool);
         if (!mark->name || !mark->op)
             return weir_draft_is_full(error);

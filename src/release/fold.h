@@ -82,6 +82,8 @@ WEIR_MUST_USE weir_status weir_fold_graph(weir_fold *fold, weir_error *error);
 /* "node "name" (op): reason", as WEIR_UNSUPPORTED. */
 weir_status weir_fold_refuse(const weir_fold_step *step, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* What messages call a node: its name, or that of its first output when it has none. Never NULL. */
+const char *weir_fold_node_name(const Onnx__NodeProto *node);
 /* Columns of an input tensor's type, 0 when the file does not say. */
 size_t weir_fold_input_width(const Onnx__ValueInfoProto *input);
 /* Whether an input of the graph is a real one: old files list initializers as inputs too. */

@@ -141,8 +141,8 @@ static weir_status linked(weir_fold_step *step, const arithmetic *op, const weir
     }
     if (op == &SUB && b->link == WEIR_LINK_LOGISTIC && !b->clipped_by && fits(b, a) && is_all(step, a, 1))
         return complement(step, b, out);
-    return weir_fold_refuse(step, "it computes with a value that has passed a sigmoid or a clip (node \"%.64s\"): not "
-                            "linear in the features", a->clipped_by ? a->clipped_by : b->clipped_by ? b->clipped_by : "");
+    return weir_fold_refuse(step, "it computes with a value that has passed a sigmoid or a clip: not linear in the "
+                            "features");
 }
 
 static weir_status combine_maps(weir_fold_step *step, const arithmetic *op, const weir_fold_value *a,
@@ -365,7 +365,7 @@ weir_status weir_operator_clip(weir_fold_step *step, weir_fold_value *out)
     *out = *map;
     out->clip_low = map->clipped_by ? fmax(low, map->clip_low) : low;
     out->clip_high = map->clipped_by ? fmin(high, map->clip_high) : high;
-    out->clipped_by = step->node->name ? step->node->name : "";
+    out->clipped_by = weir_fold_node_name(step->node);
     if (out->clip_low > out->clip_high)
         return weir_fold_refuse(step, "it clips to [%g, %g]", out->clip_low, out->clip_high);
     return WEIR_OK;

@@ -78,3 +78,28 @@ weir_status weir_state_read(weir_store *store, weir_span key, weir_slab *slab, w
         return weir_error_set(error, status, "the card's record cannot be read: %s", weir_status_name(status));
     }
 }
+
+static bool count_record(void *context, weir_span key, weir_span value)
+{
+    weir_state_census *census = context;
+    uint64_t hash;
+    weir_span token;
+    uint32_t id;
+    weir_record_kind kind = weir_record_parse_key(key, &hash, &token, &id);
+    census->card_count += kind == WEIR_RECORD_CARD;
+    census->chunk_count += kind == WEIR_RECORD_CHUNK;
+    census->record_bytes = kind == WEIR_RECORD_NONE ? UINT64_MAX : census->record_bytes + key.size + value.size;
+    return kind != WEIR_RECORD_NONE;
+}
+
+weir_status weir_state_take_census(weir_store *store, weir_state_census *census_out, weir_error *error)
+{
+    weir_state_census census = {0};
+    weir_status status = store->ops->scan(store, (weir_span){0}, count_record, &census);
+    if (status)
+        return weir_error_set(error, status, "the state store cannot be read: %s", weir_status_name(status));
+    if (census.record_bytes == UINT64_MAX)
+        return weir_error_set(error, WEIR_CORRUPT, "the state store holds a record that is not weir's");
+    *census_out = census;
+    return WEIR_OK;
+}

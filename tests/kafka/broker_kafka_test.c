@@ -171,6 +171,28 @@ Test(kafka, records_flow_alerts_are_acknowledged_and_a_successor_resumes)
     rig_close(&successor);
 }
 
+Test(kafka, closing_leaves_the_group_at_once)
+{
+    weir_kafka_options patient = options(2);
+    patient.session_timeout_us = 40000000;
+    for (int round = 0; round < 3; round++) {
+        rig_member leaver, heir;
+        rig_open(&leaver, patient);
+        RIG_UNTIL(rig_owned(&leaver) == 4, &leaver);
+        rig_open(&heir, patient);
+        if (round == 1)
+            RIG_UNTIL(rig_owned(&leaver) == 2 && rig_owned(&heir) == 2, &leaver, &heir);
+        if (round == 2)
+            rig_fill(bootstrap(), input, 100);
+        int64_t begun_us = rig_now_us();
+        rig_close(&leaver);
+        cr_assert_lt(rig_now_us() - begun_us, 2000000);
+        RIG_UNTIL(rig_owned(&heir) == 4, &heir);
+        cr_assert_lt(rig_now_us() - begun_us, 10000000, "the heir waited for a session to time out");
+        rig_close(&heir);
+    }
+}
+
 Test(kafka, three_members_share_and_survive_departures)
 {
     rig_fill(bootstrap(), input, 100);

@@ -20,7 +20,9 @@
 
 /* ---- memory: one a worker, shared by its partitions ---- */
 typedef struct weir_memory weir_memory;
-/* A slab over mmap with a soft bound in bytes (cards, histories, table). */
+/* A slab over mmap with a soft bound in bytes (cards, histories, table). The worker keeps what is in use below it by
+ * evicting; what the slab holds of the system may be up to a quarter more, in blocks of sizes nobody asks for any more.
+ * Fails: WEIR_INVALID below 8 MiB. */
 WEIR_MUST_USE weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_error *error);
 weir_slab *weir_memory_slab(weir_memory *memory);
 uint64_t weir_memory_used(const weir_memory *memory);
@@ -67,7 +69,10 @@ typedef struct weir_state_options {
 
 typedef struct weir_state weir_state;
 
-/* Opens the state over a store (which it then owns). *replay_from_out: where to read from, or -1 for an empty store.
+/* Opens the state over a store, which it then owns (on failure it stays the caller's).
+ * *replay_from_out: where to read from, or -1 for an empty store. An empty store learns where it begins from the first
+ * step, or better from weir_state_flush(state, start, start) before the first event: until that is durable, a crash
+ * finds an empty store again, and a group offset committed meanwhile would hide the events before it.
  * Fails: WEIR_REFUSED when the store belongs to another cluster, topic, partition count or a longer horizon is asked
  * than it was kept for (the message names the way out); WEIR_CORRUPT. */
 WEIR_MUST_USE weir_status weir_state_open(weir_store *store, weir_memory *memory, weir_committer *committer,
@@ -75,7 +80,9 @@ WEIR_MUST_USE weir_status weir_state_open(weir_store *store, weir_memory *memory
                                           int64_t *replay_from_out, weir_error *error);
 
 /* The entity of a key, loaded from the store or made new. Never moves while in RAM.
- * Fails: WEIR_CORRUPT (record fails its CRC), WEIR_IO, WEIR_FULL. */
+ * hash is weir_hash(key).
+ * Fails: WEIR_CORRUPT (record fails its CRC), WEIR_UNSUPPORTED, WEIR_IO; WEIR_FULL when memory is: evict between batches
+ *        and try again; WEIR_INVALID for a key above 496 bytes. */
 WEIR_MUST_USE weir_status weir_state_touch(weir_state *state, weir_span key, uint64_t hash, weir_entity **entity_out);
 
 /* Asks the cache for the table slot (level 0) or the entity found there (level 1). */
@@ -83,10 +90,13 @@ void weir_state_prefetch(weir_state *state, uint64_t hash, int level);
 /* The resident entity of that hash whose slot is warm, without loading (for plan prefetch); NULL when not resident. */
 weir_entity *weir_state_peek(weir_state *state, uint64_t hash);
 
-/* Records that the event at `offset` was applied to the entity. */
+/* Records that the event at `offset` was applied to the entity.
+ * Expects: offset > entity->applied_offset (checked): an event is applied once. */
 void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset);
 
-/* Gives the sweep some time. position: the next offset the partition will process; acked_below: every output caused by
+/* Gives the sweep some time; cheap when nothing is due. Idle cards may leave RAM: hold no entity across it, nor across
+ * evict. clock_event_time_us: the stream's event time, for purging idle cards; INT64_MIN when it is not known.
+ * position: the next offset the partition will process; acked_below: every output caused by
  * offsets < this is acknowledged. Returns WEIR_FULL/WEIR_IO when the store cannot be written (disk full: the state goes
  * on in RAM and tries again later; *error tells). */
 WEIR_MUST_USE weir_status weir_state_step(weir_state *state, int64_t position, int64_t acked_below, int64_t now_us,
@@ -98,6 +108,8 @@ size_t weir_state_evict(weir_state *state, size_t card_max);
 /* Sweeps everything at once (drain, tests): returns when replay_from == position is durable. acked_below must cover it. */
 WEIR_MUST_USE weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error);
 
+/* Figures of one partition. memory_used is the whole worker's; oldest_dirty_offset is -1 when all is durable;
+ * last_sweep_us is the now_us at which the last sweep ended; counters count since open. */
 typedef struct weir_state_stats {
     uint64_t cards_resident, cards_dirty, events_retained, memory_used, store_size;
     uint64_t loads, load_misses, evictions, sweeps, cards_written, bytes_written, commit_failures;
@@ -113,5 +125,14 @@ WEIR_MUST_USE weir_status weir_state_read(weir_store *store, weir_span key, weir
                                           int64_t *applied_offset_out, weir_error *error);
 WEIR_MUST_USE weir_status weir_state_read_identity(weir_store *store, weir_state_identity *identity_out,
                                                    int64_t *replay_from_out, weir_error *error);
+
+typedef struct weir_state_census {
+    uint64_t card_count;   /* cards stored */
+    uint64_t chunk_count;  /* records of sealed chunks, which only busy cards have */
+    uint64_t record_bytes; /* keys and values; the file itself is larger: store->ops->size */
+} weir_state_census;
+/* Counts what a store holds, by one pass over all of it. Values are not looked into. WEIR_IO, WEIR_CORRUPT (a key of
+ * no kind weir writes). */
+WEIR_MUST_USE weir_status weir_state_take_census(weir_store *store, weir_state_census *census_out, weir_error *error);
 
 #endif

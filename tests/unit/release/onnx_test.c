@@ -154,18 +154,6 @@ Test(onnx, nodes_of_the_predicted_label_are_listed_as_unused)
     weir_release_close(release);
 }
 
-Test(onnx, an_entity_without_a_stage_is_refused)
-{
-    /* The same file, once for whoever asks and once for a card-only configuration. */
-    static const weir_entity_kind CARD[] = {WEIR_ENTITY_CARD};
-    weir_plan_options options = {.stages = CARD, .stage_count = 1, .serial = 1};
-    char path[512];
-    snprintf(path, sizeof path, "%s/logistic_double.onnx", directory());
-    weir_release *release = NULL;
-    cr_assert_eq(weir_release_load_file(path, &options, &release, NULL), WEIR_OK);
-    weir_release_close(release);
-}
-
 /* --- files ill meant ----------------------------------------------------------------------------------------- */
 
 static uint8_t *read_file(const char *file, size_t *size_out)
