@@ -2,9 +2,9 @@
 
     compare.py DATA_FILE SCORES_FILE
 
-SCORES_FILE is `weir tail --topic scores --type score` as JSON lines; "-" reads them from standard input. The last
-line printed is the verdict; the exit code is 1 when any feature of any transaction differs, is missing, or was
-logged twice with different values.
+SCORES_FILE is what `weir tail --topic scores --type score` prints, or `weir score --features`; "-" is standard
+input. The last line printed is the verdict; the exit code is 1 when any feature of any transaction differs, is
+missing, or was logged twice with different values.
 """
 
 import json
@@ -24,6 +24,14 @@ REGULARISATIONS = [0.1, 1.0, 10.0, 100.0]
 DIFFERENCES_SHOWN = 10
 
 
+def logged_values(score):
+    """In CARD9's order, NaN for null; the service logs a list in the model's order, `weir score` names them."""
+    values = score["features"]
+    if isinstance(values, dict):
+        values = [values[name] for name in features.CARD9]
+    return numpy.array(values, dtype="float64")
+
+
 def read_scores(lines, table):
     """weir's features, a row a transaction of the table (NaN where none was logged), and how many lines disagree.
 
@@ -36,7 +44,7 @@ def read_scores(lines, table):
     for line in lines:
         score = json.loads(line)
         row = row_of.get(score["transaction_id"])
-        values = numpy.array(score["features"], dtype="float64")  # null becomes NaN
+        values = logged_values(score)
         if row is None or (seen[row] and not numpy.array_equal(logged[row], values, equal_nan=True)):
             strays += 1
             continue

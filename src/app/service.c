@@ -519,11 +519,11 @@ static void tick(weir_service *service)
 
 weir_status weir_service_begin(weir_service *service, weir_error *error)
 {
-    weir_status status = open_workers(service, error);
+    weir_status status = service->options.group->ops->join(service->options.group, error);
+    if (status == WEIR_OK)
+        status = open_workers(service, error);
     if (status == WEIR_OK && !service->options.threadless)
         status = start_threads(service, error);
-    if (status == WEIR_OK)
-        status = service->options.group->ops->join(service->options.group, error);
     judge(service);
     return status;
 }

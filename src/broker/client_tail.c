@@ -130,6 +130,22 @@ weir_span weir_tail_header(weir_tail *tail, const char *name)
     return kafka_record_header(tail->message, name);
 }
 
+size_t weir_tail_headers(weir_tail *tail, weir_header *headers_out, size_t max)
+{
+    weir_check(tail->message);
+    rd_kafka_headers_t *headers;
+    size_t count = 0;
+    if (rd_kafka_message_headers(tail->message, &headers))
+        return 0;
+    const void *value;
+    while (count < max && !rd_kafka_header_get_all(headers, count, &headers_out[count].name, &value,
+                                                   &headers_out[count].value.size)) {
+        headers_out[count].value.data = value;
+        count++;
+    }
+    return count;
+}
+
 void weir_tail_close(weir_tail *tail)
 {
     if (!tail)

@@ -21,12 +21,26 @@ int weir_cli_finish(int code)
     return WEIR_EXIT_FAILED;
 }
 
-static const weir_cli_command *find_command(const weir_cli_command *commands, const char *name)
+const weir_cli_command *weir_cli_find_command(const weir_cli_command *commands, const char *name)
 {
     for (; commands->name; commands++)
         if (strcmp(commands->name, name) == 0)
             return commands;
     return NULL;
+}
+
+int weir_cli_refuse_command(const char *prefix, const weir_cli_command *commands, const char *name)
+{
+    weir_nearest nearest = weir_nearest_of(name);
+    for (; commands->name; commands++)
+        weir_nearest_offer(&nearest, commands->name);
+    const char *meant = weir_nearest_found(&nearest);
+    if (meant)
+        fprintf(stderr, "%s: There is no command \"%s\"; did you mean \"%s\"? See `%s --help`.\n", prefix, name, meant,
+                prefix);
+    else
+        fprintf(stderr, "%s: There is no command \"%s\". See `%s --help`.\n", prefix, name, prefix);
+    return WEIR_EXIT_USAGE;
 }
 
 static void print_commands(const char *command, const weir_cli_command *commands, FILE *out)
@@ -37,19 +51,6 @@ static void print_commands(const char *command, const weir_cli_command *commands
     fprintf(out, "\n`weir %s COMMAND --help` tells more.\n", command);
 }
 
-static int refuse_command(const char *command, const weir_cli_command *commands, const char *name)
-{
-    weir_nearest nearest = weir_nearest_of(name);
-    for (; commands->name; commands++)
-        weir_nearest_offer(&nearest, commands->name);
-    const char *meant = weir_nearest_found(&nearest);
-    fprintf(stderr, "weir %s: There is no command \"%s\"", command, name);
-    if (meant)
-        fprintf(stderr, "; did you mean \"%s\"", meant);
-    fprintf(stderr, "%s See `weir %s --help`.\n", meant ? "?" : ".", command);
-    return WEIR_EXIT_USAGE;
-}
-
 int weir_cli_dispatch(const char *command, const weir_cli_command *commands, int argc, char **argv)
 {
     if (argc < 2) {
@@ -57,10 +58,14 @@ int weir_cli_dispatch(const char *command, const weir_cli_command *commands, int
         return WEIR_EXIT_USAGE;
     }
     bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
-    const weir_cli_command *found = find_command(commands, argv[1]);
+    const weir_cli_command *found = weir_cli_find_command(commands, argv[1]);
     if (help && !found) {
         print_commands(command, commands, stdout);
         return weir_cli_finish(WEIR_EXIT_OK);
     }
-    return found ? found->function(argc - 1, argv + 1) : refuse_command(command, commands, argv[1]);
+    if (found)
+        return found->function(argc - 1, argv + 1);
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "weir %s", command);
+    return weir_cli_refuse_command(prefix, commands, argv[1]);
 }

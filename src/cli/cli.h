@@ -105,6 +105,13 @@ typedef struct weir_cli_command {
 } weir_cli_command;
 int weir_cli_dispatch(const char *command, const weir_cli_command *commands, int argc, char **argv);
 
+/* The row of that name, or NULL. */
+const weir_cli_command *weir_cli_find_command(const weir_cli_command *commands, const char *name);
+
+/* Says that there is no such command, and the nearest there is; `prefix` is "weir" or "weir model". Returns
+ * WEIR_EXIT_USAGE. */
+int weir_cli_refuse_command(const char *prefix, const weir_cli_command *commands, const char *name);
+
 /* Flushes standard output and says so when it could not be written (disk full); a closed pipe is no failure.
  * Returns `code`, or WEIR_EXIT_FAILED. Call it last in a command that prints results. */
 int weir_cli_finish(int code);

@@ -1,13 +1,12 @@
 /* weir: finds the command and leaves the rest to it. One row a command; `weir help` is printed from them. */
 #include "cli/cli.h"
 
-#include "weir/base/nearest.h"
-
 static const weir_cli_command COMMANDS[] = {
     {"run", "score the transactions topic, as a member of a consumer group", weir_cli_run},
     {"demo", "a broker, a stream with fraud in it and the engine, in one process", weir_cli_demo},
     {"generate", "make synthetic cards and transactions with labelled fraud", weir_cli_generate},
     {"score", "score transactions from a file or standard input", weir_cli_score},
+    {"send", "publish transactions from a file to the input topic", weir_cli_send},
     {"tail", "print a topic's alerts, scores or transactions as JSON", weir_cli_tail},
     {"model", "check and explain model files", weir_cli_model},
     {"state", "look into the durable state of cards", weir_cli_state},
@@ -25,27 +24,6 @@ static void print_help(FILE *out)
                  "Exit codes: 0 ok, 1 failed, 2 usage, 3 a check found problems, 75 temporary: try again.\n");
 }
 
-static const weir_cli_command *find_command(const char *name)
-{
-    for (const weir_cli_command *command = COMMANDS; command->name; command++)
-        if (strcmp(command->name, name) == 0)
-            return command;
-    return NULL;
-}
-
-static int refuse_command(const char *name)
-{
-    weir_nearest nearest = weir_nearest_of(name);
-    for (const weir_cli_command *command = COMMANDS; command->name; command++)
-        weir_nearest_offer(&nearest, command->name);
-    const char *meant = weir_nearest_found(&nearest);
-    if (meant)
-        fprintf(stderr, "weir: There is no command \"%s\"; did you mean \"%s\"? See `weir --help`.\n", name, meant);
-    else
-        fprintf(stderr, "weir: There is no command \"%s\". See `weir --help`.\n", name);
-    return WEIR_EXIT_USAGE;
-}
-
 /* `weir help model check` is `weir model check --help`. */
 static int help(int argc, char **argv)
 {
@@ -53,9 +31,9 @@ static int help(int argc, char **argv)
         print_help(stdout);
         return weir_cli_finish(WEIR_EXIT_OK);
     }
-    const weir_cli_command *command = find_command(argv[1]);
+    const weir_cli_command *command = weir_cli_find_command(COMMANDS, argv[1]);
     if (!command)
-        return refuse_command(argv[1]);
+        return weir_cli_refuse_command("weir", COMMANDS, argv[1]);
     char help_flag[] = "--help";
     char *arguments[] = {argv[1], argc > 2 ? argv[2] : help_flag, argc > 2 ? help_flag : NULL, NULL};
     return command->function(argc > 2 ? 3 : 2, arguments);
@@ -82,6 +60,7 @@ int main(int argc, char **argv)
         return print_version();
     if (is_any(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0)
         return help(argc - 1, argv + 1);
-    const weir_cli_command *command = find_command(argv[1]);
-    return command ? command->function(argc - 1, argv + 1) : refuse_command(argv[1]);
+    const weir_cli_command *command = weir_cli_find_command(COMMANDS, argv[1]);
+    return command ? command->function(argc - 1, argv + 1)
+                   : weir_cli_refuse_command("weir", COMMANDS, argv[1]);
 }

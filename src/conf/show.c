@@ -12,6 +12,35 @@ enum { COMMENT_COLUMN = 48 };
 
 static const char MASK[] = "*****";
 
+/* What JSON lets stand and YAML takes for a line break, a mark or nothing it may read: C1 controls (U+0085 among them),
+ * the separators U+2028 and U+2029, U+FEFF, and the last two of the plane. 0 for any other character. */
+static unsigned unreadable(const uint8_t *character, size_t size)
+{
+    unsigned point = 0;
+    if (size == 2)
+        point = (character[0] & 0x1fu) << 6 | (character[1] & 0x3fu);
+    else if (size == 3)
+        point = (character[0] & 0x0fu) << 12 | (character[1] & 0x3fu) << 6 | (character[2] & 0x3fu);
+    bool marks = point == 0x2028 || point == 0x2029 || point == 0xfeff || point == 0xfffe || point == 0xffff;
+    return marks || (point >= 0x80 && point < 0xa0) ? point : 0;
+}
+
+static void escape(weir_writer *writer, weir_span text)
+{
+    while (text.size > 0) {
+        size_t size = weir_escape_utf8_size(text);
+        size_t taken = size ? size : 1;
+        unsigned point = unreadable(text.data, size);
+        char code[8];
+        if (point)
+            weir_write_bytes(writer, code, (size_t)snprintf(code, sizeof code, "\\u%04x", point));
+        else
+            (void)weir_escape_json(writer, weir_span_of(text.data, taken));
+        text = weir_span_of(text.data + taken, text.size - taken);
+    }
+    weir_check(!writer->failed);
+}
+
 /* Text as YAML reads it back: plain where that is beyond doubt, else in double quotes (JSON's are YAML's). */
 static size_t quote(const char *text, char *text_out, size_t capacity)
 {
@@ -22,8 +51,22 @@ static size_t quote(const char *text, char *text_out, size_t capacity)
         return (size_t)snprintf(text_out, capacity, "%s", text);
     char escaped[WEIR_CONF_QUOTED_MAX];
     weir_writer writer = weir_writer_of(escaped, sizeof escaped);
-    weir_check(weir_escape_json(&writer, weir_span_text(text)));
+    escape(&writer, weir_span_text(text));
     return (size_t)snprintf(text_out, capacity, "\"%.*s\"", (int)writer.used, escaped);
+}
+
+/* [card, "a b"]: each item quoted by itself. */
+static size_t quote_list(const weir_conf_list *list, char *text_out, size_t capacity)
+{
+    size_t used = (size_t)snprintf(text_out, capacity, "[");
+    for (size_t i = 0; i < list->count; i++) {
+        char item[WEIR_CONF_QUOTED_MAX];
+        quote(list->items[i], item, sizeof item);
+        size_t at = used < capacity ? used : capacity;
+        used += (size_t)snprintf(text_out + at, capacity - at, "%s%s", i ? ", " : "", item);
+    }
+    size_t at = used < capacity ? used : capacity;
+    return used + (size_t)snprintf(text_out + at, capacity - at, "]");
 }
 
 size_t weir_conf_value_text(const weir_conf *conf, const weir_conf_option *option, char *text_out, size_t capacity)
@@ -33,7 +76,7 @@ size_t weir_conf_value_text(const weir_conf *conf, const weir_conf_option *optio
     if (option->secret && size > 0)
         return (size_t)snprintf(text_out, capacity, "%s", MASK);
     if (option->type == WEIR_CONF_LIST)
-        return (size_t)snprintf(text_out, capacity, "[%s]", text);
+        return quote_list(weir_conf_field(conf, option), text_out, capacity);
     return weir_conf_type_is_text(option->type) ? quote(text, text_out, capacity)
                                                 : (size_t)snprintf(text_out, capacity, "%s", text);
 }

@@ -5,7 +5,7 @@
 #include "weir/conf/conf.h"
 
 /* A text is shorter than VALUE_MAX bytes, so that it can be shown; quoted it is shorter than QUOTED_MAX. */
-enum { WEIR_CONF_VALUE_MAX = 4096, WEIR_CONF_QUOTED_MAX = 6 * WEIR_CONF_VALUE_MAX + 3, WEIR_CONF_WANTED_MAX = 256 };
+enum { WEIR_CONF_VALUE_MAX = 4096, WEIR_CONF_QUOTED_MAX = 7 * WEIR_CONF_VALUE_MAX, WEIR_CONF_WANTED_MAX = 256 };
 
 /* The option's field in a configuration. */
 void *weir_conf_field(const weir_conf *conf, const weir_conf_option *option);

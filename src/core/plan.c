@@ -121,22 +121,37 @@ static int64_t find_horizon(const weir_syntax *syntax, int64_t least_us)
     return horizon_us;
 }
 
+static weir_instruction instruction_of(const weir_node *node)
+{
+    weir_instruction instruction = {.node = node, .slot = node->slot};
+    if (node->kind != WEIR_NODE_NUMERIC)
+        return instruction;
+    instruction.function = node->function;
+    instruction.argument_count = node->argument_count;
+    for (size_t i = 0; i < node->argument_count; i++)
+        instruction.arguments[i] = node->arguments[i]->slot;
+    return instruction;
+}
+
 /* Registers for the nodes that are computed from others, in an order in which arguments come first. */
 static weir_status plan_code(weir_plan *plan, weir_syntax *syntax, uint32_t slot)
 {
-    plan->code = weir_arena_take(syntax->arena, (syntax->node_count + 1) * sizeof *plan->code);
-    if (!plan->code)
+    size_t count = 0;
+    for (const weir_node *node = syntax->first; node; node = node->next)
+        count += !node->past;
+    plan->code = weir_arena_take(syntax->arena, (count + 1) * sizeof *plan->code);
+    plan->slots = weir_arena_take(syntax->arena, (plan->feature_count + 1) * sizeof *plan->slots);
+    if (!plan->code || !plan->slots)
         return WEIR_FULL;
     for (weir_node *node = syntax->first; node; node = node->next) {
         if (node->past || node->kind == WEIR_NODE_AGGREGATE)
             continue;
-        if (node->kind == WEIR_NODE_PRIOR) {
-            node->slot = node->arguments[0]->slot;
-            continue;
-        }
-        node->slot = slot++;
-        plan->code[plan->code_count++] = node;
+        node->slot = node->kind == WEIR_NODE_PRIOR ? node->arguments[0]->slot : slot++;
+        if (node->kind != WEIR_NODE_PRIOR)
+            plan->code[plan->code_count++] = instruction_of(node);
     }
+    for (size_t i = 0; i < plan->feature_count; i++)
+        plan->slots[i] = plan->roots[i]->slot;
     plan->register_count = slot;
     return WEIR_OK;
 }
@@ -235,20 +250,22 @@ void weir_plan_skip(const weir_plan *plan, size_t stage, double *registers)
 
 /* --- computing --- */
 
-static double compute(const weir_node *node, const weir_event *event, const double *registers)
+static double compute(const weir_instruction *instruction, const weir_event *event, const double *registers)
 {
-    if (node->kind != WEIR_NODE_NUMERIC)
-        return weir_node_evaluate(node, event, event->time_us);
+    if (!instruction->function)
+        return weir_node_evaluate(instruction->node, event, event->time_us);
     double arguments[WEIR_FUNCTION_ARGUMENT_MAX];
-    for (size_t i = 0; i < node->argument_count; i++)
-        arguments[i] = registers[node->arguments[i]->slot];
-    return weir_function_numeric(node->function, arguments, node->argument_count);
+    for (size_t i = 0; i < instruction->argument_count; i++)
+        arguments[i] = registers[instruction->arguments[i]];
+    return weir_function_numeric(instruction->function, arguments, instruction->argument_count);
 }
 
 void weir_plan_finish(const weir_plan *plan, const weir_event *event, double *registers, double *values_out)
 {
-    for (size_t i = 0; i < plan->code_count; i++)
-        registers[plan->code[i]->slot] = compute(plan->code[i], event, registers);
-    for (size_t i = 0; i < plan->feature_count; i++)
-        values_out[i] = registers[plan->roots[i]->slot];
+    const weir_instruction *end = plan->code + plan->code_count;
+    for (const weir_instruction *instruction = plan->code; instruction < end; instruction++)
+        registers[instruction->slot] = compute(instruction, event, registers);
+    size_t count = plan->feature_count;
+    for (size_t i = 0; i < count; i++)
+        values_out[i] = registers[plan->slots[i]];
 }

@@ -21,7 +21,7 @@ typedef struct pen {
 static void put(pen *out, const char *text)
 {
     weir_span bytes = weir_span_text(text);
-    if (out->truncated || bytes.size > out->writer.size - out->writer.used)
+    if (out->truncated || out->writer.used + bytes.size > out->writer.size)
         out->truncated = true;
     else
         weir_write_bytes(&out->writer, bytes.data, bytes.size);

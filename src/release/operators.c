@@ -165,7 +165,7 @@ weir_status weir_operator_axis(const weir_fold_step *step, size_t index, int64_t
     size_t count = attribute ? attribute->n_ints : 0;
     double axis = count > 0 ? (double)attribute->ints[0] : 0;
     if (has_input) {
-        const weir_tensor *tensor;
+        const weir_tensor *tensor = NULL;
         weir_status status = weir_operator_tensor(step, index, &tensor);
         if (status != WEIR_OK)
             return status;

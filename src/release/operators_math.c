@@ -342,7 +342,7 @@ static weir_status read_bound(weir_fold_step *step, size_t index, const char *na
     *bound_out = float_attribute(step, name, otherwise);
     if (index >= step->input_count || !step->inputs[index])
         return isnan(*bound_out) ? weir_fold_refuse(step, "%s is not a number", name) : WEIR_OK;
-    const weir_tensor *tensor;
+    const weir_tensor *tensor = NULL;
     weir_status status = weir_operator_tensor(step, index, &tensor);
     if (status == WEIR_OK && tensor->count != 1)
         return weir_fold_refuse(step, "%s is not one number", name);

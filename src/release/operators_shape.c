@@ -180,7 +180,7 @@ static weir_status slice_bound(weir_fold_step *step, size_t index, const char *n
         *bound_out = (double)attribute->ints[0];
         return WEIR_OK;
     }
-    const weir_tensor *tensor;
+    const weir_tensor *tensor = NULL;
     weir_status status = weir_operator_tensor(step, index, &tensor);
     if (status == WEIR_OK && tensor->count != 1)
         return weir_fold_refuse(step, "%s has %zu entries", name, tensor->count);

@@ -77,13 +77,11 @@ weir_event weir_event_pack_origin(int64_t base_time_us)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian, and so is store()");
 
-uint8_t *weir_event_pack(uint8_t *at, const weir_event *previous, const weir_event *event)
+/* Packs one event; `before` holds the previous one's fields and becomes this one's. */
+static inline uint8_t *pack_one(uint8_t *at, uint64_t before[FIELD_COUNT], uint64_t time_delta_us, const weir_event *event)
 {
-    uint64_t before[FIELD_COUNT], now[FIELD_COUNT];
-    fields_of(previous, before);
+    uint64_t now[FIELD_COUNT];
     fields_of(event, now);
-    before[TRANSACTION] = 0; /* two events share none: absent is the useful case */
-    uint64_t time_delta_us = (uint64_t)event->time_us - (uint64_t)previous->time_us;
     uint64_t amount = weir_zigzag_encode(event->amount_minor);
     unsigned time_size = size_of(time_delta_us);
     unsigned amount_size = size_of(amount), amount_code = amount_size > 3 ? 3 : amount_size - 1;
@@ -97,9 +95,24 @@ uint8_t *weir_event_pack(uint8_t *at, const weir_event *previous, const weir_eve
         unsigned differs = before[i] != now[i];
         bits |= differs << i;
         at = store(at, now[i], (0u - differs) & FIELD_SIZES[i]);
+        before[i] = now[i];
     }
+    before[TRANSACTION] = 0; /* two events share none: absent is the useful case */
     head[0] = (uint8_t)bits;
     head[1] = (uint8_t)(bits >> 8);
+    return at;
+}
+
+uint8_t *weir_event_pack(uint8_t *at, const weir_event *previous, const weir_event *events, size_t count)
+{
+    uint64_t before[FIELD_COUNT];
+    fields_of(previous, before);
+    before[TRANSACTION] = 0;
+    int64_t time_us = previous->time_us;
+    for (size_t i = 0; i < count; i++) {
+        at = pack_one(at, before, (uint64_t)events[i].time_us - (uint64_t)time_us, &events[i]);
+        time_us = events[i].time_us;
+    }
     return at;
 }
 

@@ -22,9 +22,9 @@ enum {
 /* The event "before" the first one of a record: everything absent, at `base_time_us`. */
 weir_event weir_event_pack_origin(int64_t base_time_us);
 
-/* Writes `event` at `at` and returns the first byte after it.
- * Expects: WEIR_EVENT_PACKED_MAX + WEIR_EVENT_PACKED_SLACK writable bytes; event->time_us >= previous->time_us. */
-uint8_t *weir_event_pack(uint8_t *at, const weir_event *previous, const weir_event *event);
+/* Writes `count` events at `at` and returns the first byte after them. `previous` is the event before them.
+ * Expects: count * WEIR_EVENT_PACKED_MAX + WEIR_EVENT_PACKED_SLACK writable bytes; events in time order. */
+uint8_t *weir_event_pack(uint8_t *at, const weir_event *previous, const weir_event *events, size_t count);
 
 /* Reads one event; the reader fails when the bytes end early. Amount and identifiers come back bit for bit. */
 weir_event weir_event_unpack(weir_reader *reader, const weir_event *previous);

@@ -178,14 +178,12 @@ static inline uint8_t *put_signed(uint8_t *at, uint64_t value)
     return put_varint(at, weir_zigzag_encode((int64_t)value));
 }
 
-/* Packs a chunk's events as differences from *previous, which becomes a copy of the last one. */
+/* Packs a chunk's events as differences from *previous, which moves on to the last one. */
 static uint8_t *put_events(uint8_t *at, const weir_chunk *chunk, const weir_event **previous)
 {
     weir_check(chunk->begin < chunk->end && chunk->end <= WEIR_CHUNK_EVENT_MAX);
-    for (unsigned i = chunk->begin; i < chunk->end; i++) {
-        at = weir_event_pack(at, *previous, &chunk->events[i]);
-        *previous = &chunk->events[i];
-    }
+    at = weir_event_pack(at, *previous, &chunk->events[chunk->begin], (size_t)(chunk->end - chunk->begin));
+    *previous = &chunk->events[chunk->end - 1];
     return at;
 }
 
@@ -312,7 +310,7 @@ static weir_status read_card(weir_span value, uint64_t hash, weir_reader *reader
     status = read_runs(reader, runs, next_id, sealed_count);
     if (status)
         return status;
-    return status_of(reader, *sealed_count <= event_count + WEIR_CHUNK_EVENT_MAX);
+    return status_of(reader, *sealed_count <= event_count); /* a chunk retains one event at least */
 }
 
 weir_status weir_record_decode_head(weir_span value, uint64_t hash, weir_record_card *card_out, weir_record_runs *runs_out)
@@ -403,8 +401,7 @@ static bool prepare_sealed(weir_record_loader *loader, uint64_t sealed_count)
     weir_record_runs *runs = &loader->runs;
     placed *sorted = malloc(runs->count * sizeof *sorted);
     loader->places = malloc(runs->count * sizeof *loader->places);
-    loader->sealed = calloc(sealed_count, sizeof *loader->sealed);
-    if (!sorted || !loader->places || !loader->sealed) {
+    if (!sorted || !loader->places) {
         free(sorted);
         return false;
     }
@@ -426,13 +423,13 @@ static bool prepare_sealed(weir_record_loader *loader, uint64_t sealed_count)
 
 void weir_record_load_drop(weir_record_loader *loader)
 {
-    for (size_t i = 0; i < loader->sealed_count; i++)
-        weir_slab_give(loader->slab, loader->sealed[i], sizeof(weir_chunk));
+    for (size_t i = 0; i < loader->arrived_count; i++)
+        weir_slab_give(loader->slab, loader->arrived[i].chunk, sizeof(weir_chunk));
     for (weir_chunk *chunk = loader->tail.first, *next; chunk; chunk = next) {
         next = chunk->next;
         weir_slab_give(loader->slab, chunk, sizeof *chunk);
     }
-    free(loader->sealed);
+    free(loader->arrived);
     free(loader->places);
     weir_record_runs_free(&loader->runs);
     *loader = (weir_record_loader){0};
@@ -470,10 +467,23 @@ static size_t place_of(const weir_record_loader *loader, uint32_t id)
     return loader->places[low - 1] + (id - loader->runs.items[low - 1].start);
 }
 
+static bool reserve_arrival(weir_record_loader *loader)
+{
+    if (loader->arrived_count < loader->arrived_size)
+        return true;
+    size_t size = loader->arrived_size ? 2 * loader->arrived_size : 64;
+    weir_record_arrived *arrived = realloc(loader->arrived, size * sizeof *arrived);
+    if (!arrived)
+        return false;
+    loader->arrived = arrived;
+    loader->arrived_size = size;
+    return true;
+}
+
 weir_status weir_record_load_chunk(weir_record_loader *loader, uint32_t id, weir_span value)
 {
     size_t place = place_of(loader, id);
-    if (place == loader->sealed_count || loader->sealed[place])
+    if (place == loader->sealed_count)
         return WEIR_CORRUPT;
     weir_reader reader;
     weir_status status = weir_record_unseal(value, WEIR_RECORD_CHUNK, chunk_binding(loader->hash, id), &reader);
@@ -484,11 +494,13 @@ weir_status weir_record_load_chunk(weir_record_loader *loader, uint32_t id, weir
     unsigned count = (unsigned)weir_read_fixed(&reader, 1);
     if (reader.failed || stored_id != id || count == 0 || count > WEIR_CHUNK_EVENT_MAX)
         return WEIR_CORRUPT;
+    if (!reserve_arrival(loader))
+        return WEIR_FULL;
     weir_chunk *chunk = new_chunk(loader->slab, id);
     if (!chunk)
         return WEIR_FULL;
     chunk->stored = true;
-    loader->sealed[place] = chunk;
+    loader->arrived[loader->arrived_count++] = (weir_record_arrived){.chunk = chunk, .place = (uint32_t)place};
     return read_events(&reader, chunk, count, &previous) ? status_of(&reader, weir_reader_left(&reader) == 0)
                                                          : WEIR_CORRUPT;
 }
@@ -498,13 +510,23 @@ static int64_t last_time(const weir_chunk *chunk)
     return chunk->events[chunk->end - 1].time_us;
 }
 
-/* Links sealed chunks and tail in order. On failure the loader still owns every chunk: nothing is unlinked here but
- * `next`, which drop does not follow for sealed ones. */
+static int by_place(const void *a, const void *b)
+{
+    uint32_t left = ((const weir_record_arrived *)a)->place, right = ((const weir_record_arrived *)b)->place;
+    return (left > right) - (left < right);
+}
+
+/* Links sealed chunks and tail in order. On failure the loader still owns every chunk. */
 static bool join(weir_record_loader *loader, weir_history *history)
 {
-    for (size_t i = 0; i < loader->sealed_count; i++) {
-        weir_chunk *chunk = loader->sealed[i];
-        if (!chunk || (history->last && last_time(history->last) > chunk->events[0].time_us))
+    if (loader->arrived_count != loader->sealed_count)
+        return false;
+    if (loader->arrived_count)
+        qsort(loader->arrived, loader->arrived_count, sizeof *loader->arrived, by_place);
+    for (size_t i = 0; i < loader->arrived_count; i++) {
+        weir_chunk *chunk = loader->arrived[i].chunk;
+        bool follows = !history->last || last_time(history->last) <= chunk->events[0].time_us;
+        if (loader->arrived[i].place != i || !follows)
             return false;
         link_chunk(history, chunk);
     }
@@ -540,7 +562,7 @@ weir_status weir_record_load_finish(weir_record_loader *loader, weir_history *hi
     }
     *history_out = history;
     *applied_offset_out = loader->card.applied_offset;
-    loader->sealed_count = 0; /* the history owns the chunks now */
+    loader->arrived_count = 0; /* the history owns the chunks now */
     loader->tail = (weir_history){0};
     weir_record_load_drop(loader);
     return WEIR_OK;

@@ -101,14 +101,20 @@ WEIR_MUST_USE weir_status weir_record_decode_head(weir_span value, uint64_t hash
                                                   weir_record_runs *runs_out);
 
 /* ---- loading: the card record first, then its chunk records in key order, then finish ---- */
+typedef struct weir_record_arrived {
+    weir_chunk *chunk;
+    uint32_t place; /* in the history */
+} weir_record_arrived;
+
 typedef struct weir_record_loader {
     weir_slab *slab;
     uint64_t hash;
     weir_record_card card;
     weir_record_runs runs;
-    weir_chunk **sealed; /* in the history's order; NULL where still missing */
-    uint32_t *places;    /* for each run sorted by id, where in `sealed` it begins */
-    size_t sealed_count;
+    uint32_t *places;             /* for each run (sorted by id): where in the history it begins */
+    size_t sealed_count;          /* chunks the runs name */
+    weir_record_arrived *arrived; /* those that came so far, grown as they come: a count alone is not believed */
+    size_t arrived_count, arrived_size;
     weir_history tail;
 } weir_record_loader;
 

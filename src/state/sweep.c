@@ -138,43 +138,72 @@ static void seal_if_full(weir_state *state)
                       pending->batch.used >= state->options.batch_size_max;
 }
 
-static void prefetch_chunk(const weir_chunk *chunk)
+/* A chunk's header and the lines of its first `event_count` events. */
+static void prefetch_chunk(const weir_chunk *chunk, size_t event_count)
 {
-    if (!chunk)
-        return;
-    for (size_t at = 0; at < sizeof *chunk; at += 64)
-        __builtin_prefetch((const char *)chunk + at);
+    const char *at = (const char *)chunk, *end = (const char *)&chunk->events[event_count];
+    for (; at < end; at += 64)
+        __builtin_prefetch(at);
 }
 
-/* The list is a chain of cache misses; each step asks for one entity four cards ahead, for the chunks of the one two
- * ahead, and so waits for none of them. */
+static void prefetch_history(const weir_history *history)
+{
+    size_t count = history->event_count;
+    if (count == 0)
+        return;
+    size_t in_last = (count - 1) % WEIR_CHUNK_EVENT_MAX + 1; /* where no chunk was ever split */
+    if (history->first != history->last)
+        prefetch_chunk(history->first, WEIR_CHUNK_EVENT_MAX);
+    prefetch_chunk(history->last, in_last);
+}
+
+/* The dirty list is a chain of cache misses. Each step asks for the entity six cards ahead and for the history of the
+ * one three ahead, whose entity has arrived by then, and so waits for neither. */
+enum { ENTITY_AHEAD = 6, HISTORY_AHEAD = 3 };
+
 typedef struct lookahead {
-    const weir_entity *entity; /* at most `distance` ahead */
-    const weir_entity *chunks;
+    const weir_entity *entity, *history;
 } lookahead;
+
+static const weir_entity *ahead_of(const weir_entity *entity, int distance)
+{
+    for (; entity && distance > 0; distance--)
+        entity = entity->dirty_next;
+    return entity;
+}
+
+static lookahead look_from(const weir_entity *first)
+{
+    return (lookahead){.entity = ahead_of(first, ENTITY_AHEAD - 1), .history = ahead_of(first, HISTORY_AHEAD - 1)};
+}
 
 static void look_ahead(lookahead *ahead)
 {
-    if (ahead->entity) {
-        ahead->entity = ahead->entity->dirty_next;
+    if (ahead->entity && (ahead->entity = ahead->entity->dirty_next)) {
         __builtin_prefetch(ahead->entity);
         __builtin_prefetch((const char *)ahead->entity + 64);
     }
-    if (ahead->chunks && (ahead->chunks = ahead->chunks->dirty_next)) {
-        prefetch_chunk(ahead->chunks->history.first);
-        if (ahead->chunks->history.last != ahead->chunks->history.first)
-            prefetch_chunk(ahead->chunks->history.last);
-    }
+    if (ahead->history && (ahead->history = ahead->history->dirty_next))
+        prefetch_history(&ahead->history->history);
+}
+
+/* The batch is written once and read by another core: its lines are never here already. */
+enum { BATCH_AHEAD = 1024, BATCH_LINES = 8 };
+
+static void prefetch_batch(const weir_store_batch *batch)
+{
+    size_t at = batch->used + BATCH_AHEAD;
+    for (size_t end = at + 64 * BATCH_LINES; at < end && at < batch->size; at += 64)
+        __builtin_prefetch(batch->bytes + at, 1);
 }
 
 static weir_status encode_some(weir_state *state)
 {
     weir_pending *pending = filling(state);
-    lookahead ahead = {.entity = state->sweep_first, .chunks = state->sweep_first};
-    for (int i = 0; i < 3 && ahead.entity; i++)
-        ahead.entity = ahead.entity->dirty_next;
+    lookahead ahead = look_from(state->sweep_first);
     for (size_t cost = 0; state->sweep_first && !pending->sealed && cost < state->options.step_card_max;) {
         look_ahead(&ahead);
+        prefetch_batch(&pending->batch);
         weir_entity *entity = state->sweep_first;
         weir_status status = weir_save_card(state, entity, pending);
         if (status)

@@ -29,6 +29,8 @@ WEIR_MUST_USE weir_status weir_tail_open(const char *bootstrap, const char *topi
  * NULL) tells whether every partition has been read to the end it had when the tail was opened. */
 bool weir_tail_next(weir_tail *tail, int64_t wait_us, weir_record *record_out, bool *ended_out);
 weir_span weir_tail_header(weir_tail *tail, const char *name); /* of the record last returned */
+/* All headers of the record last returned, up to `max`; names and values are borrowed until the next call. */
+size_t weir_tail_headers(weir_tail *tail, weir_header *headers_out, size_t max);
 void weir_tail_close(weir_tail *tail);
 
 #endif

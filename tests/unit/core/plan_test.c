@@ -402,3 +402,84 @@ Test(plan, a_full_slab_changes_nothing)
     check_history(r);
     rig_free(r);
 }
+
+/* Two stages, each with histories of its own kind; every value is the oracle's of that entity. */
+Test(plan, a_second_entity_is_the_same_code_over_another_history)
+{
+    static const weir_entity_kind STAGES[] = {WEIR_ENTITY_CARD, WEIR_ENTITY_TERMINAL};
+    static const char *const NAMES[] = {"count(1d)", "terminal.count(1d)", "terminal.rate(declined, 7d, delay 1d)",
+                                        "sum(amount, 7d) / terminal.sum(amount, 7d)", "terminal.distinct(merchant, 7d)"};
+    enum { CARD_COUNT = 3, TERMINAL_COUNT = 4 };
+    shape s = {.seed = 90, .count = 1, .step_us_max = HOUR, .late_percent = 20, .late_us_max = DAY, .check_every = 1};
+    rig *r = rig_new(&s, NAMES, 1);
+    const weir_plan *plan = NULL;
+    weir_plan_options options = {.serial = 9, .stages = STAGES, .stage_count = 2};
+    cr_assert_eq(weir_plan_compile(NAMES, sizeof NAMES / sizeof *NAMES, &options, &r->arena, &plan, NULL), WEIR_OK);
+    weir_history histories[2][TERMINAL_COUNT] = {0};
+    feature_oracle oracles[2][TERMINAL_COUNT] = {0};
+    for (size_t i = 0; i < 600; i++) {
+        weir_event event = next_event(r, &s);
+        size_t of[2] = {weir_rng_below(&r->rng, CARD_COUNT), weir_rng_below(&r->rng, TERMINAL_COUNT)};
+        double registers[64], values[8], expected[2][8], sums[2];
+        for (size_t stage = 0; stage < 2; stage++) {
+            weir_arrival arrival;
+            feature_oracle *oracle = &oracles[stage][of[stage]];
+            cr_assert_eq(weir_plan_gather(plan, stage, &histories[stage][of[stage]], &r->slab.slab, &event, registers,
+                                          &arrival), WEIR_OK);
+            cr_assert_eq(feature_oracle_arrive(oracle, &event, plan->horizon_us), arrival);
+            for (size_t f = 0; f < plan->feature_count; f++)
+                expected[stage][f] = feature_oracle_value(oracle, plan->roots[f], plan->horizon_us);
+            /* The one feature that asks both: its halves. */
+            sums[stage] = feature_oracle_value(oracle, plan->roots[3]->arguments[stage], plan->horizon_us);
+            feature_oracle_settle(oracle, plan->horizon_us);
+        }
+        weir_plan_finish(plan, &event, registers, values);
+        cr_assert_eq(values[0], expected[0][0]);
+        cr_assert_eq(values[1], expected[1][1]);
+        cr_assert(is_close(values[2], expected[1][2]));
+        cr_assert(is_close(values[3], sums[1] == 0 ? NAN : sums[0] / sums[1]));
+        cr_assert_eq(values[4], expected[1][4]);
+    }
+    for (size_t stage = 0; stage < 2; stage++)
+        for (size_t k = 0; k < TERMINAL_COUNT; k++) {
+            weir_history_clear(&histories[stage][k], &r->slab.slab);
+            feature_oracle_free(&oracles[stage][k]);
+        }
+    rig_free(r);
+}
+
+/* The oracle shares nothing with the engine but the parser; these few are reckoned by hand. */
+Test(plan, windows_are_open_at_their_old_end_and_closed_at_their_new_one)
+{
+    static const char *const NAMES[] = {"count(10s)", "count(10s, delay 10s)", "sum(amount, 10s)", "prior(count(10s))",
+                                        "std(amount, 1h)", "same(merchant, 1h)", "new(merchant)", "since_last()",
+                                        "streak(approved)", "rate(declined, 1h)"};
+    static const struct {
+        int64_t second, minor;
+        uint64_t merchant;
+        weir_outcome outcome;
+        double values[10];
+    } ROWS[] = {
+        {100, 1000, 1, WEIR_OUTCOME_APPROVED, {1, 0, 10, 0, NAN, 1, 1, NAN, 1, 0}},
+        {110, 2000, 2, WEIR_OUTCOME_APPROVED, {1, 1, 20, 0, 7.0710678118654755, 1, 1, 10, 2, 0}},
+        {119, 500, 1, WEIR_OUTCOME_DECLINED, {2, 1, 25, 1, 7.6376261582597333, 2, 0, 9, 0, 1. / 3}},
+        {105, 100, 3, WEIR_OUTCOME_APPROVED, {2, 0, 11, 1, 6.3639610306789276, 1, 1, 5, 2, 0}},
+        {120, 300, 2, WEIR_OUTCOME_APPROVED, {2, 2, 8, 1, 7.5960516059331775, 2, 0, 1, 1, .2}},
+    };
+    shape s = {.seed = 1, .check_every = 1};
+    rig *r = rig_new(&s, NAMES, 10);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        weir_event event = {.time_us = ROWS[i].second * WEIR_US_PER_SECOND, .amount_minor = ROWS[i].minor,
+                            .merchant = ROWS[i].merchant, .outcome = ROWS[i].outcome, .transaction = i + 1,
+                            .label_delay_us = WEIR_LABEL_NONE, .latitude = WEIR_LATITUDE_NONE};
+        double registers[64], values[10];
+        weir_arrival arrival;
+        cr_assert_eq(weir_plan_gather(r->plans[0], 0, &r->history, &r->slab.slab, &event, registers, &arrival), WEIR_OK);
+        weir_plan_finish(r->plans[0], &event, registers, values);
+        for (size_t f = 0; f < 10; f++)
+            cr_assert(is_close(values[f], ROWS[i].values[f]), "event %zu: %s is %.17g, expected %.17g", i, NAMES[f],
+                      values[f], ROWS[i].values[f]);
+    }
+    r->oracle.count = 0;
+    rig_free(r);
+}
