@@ -45,7 +45,7 @@ END
 # Sends the rows, lets weir score them all, and stops it.
 score_all() {
     local count=$1
-    "$build/weir" send --brokers "$bootstrap" --topic transactions --input "$work/transactions.csv"
+    "$build/weir" send --config "$work/weir.yaml" --input "$work/transactions.csv"
     start weir "$build/weir" run --config "$work/weir.yaml"
     local weir=$started
     "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$count" 600 >"$work/watch.json" ||
@@ -64,5 +64,5 @@ write_config
 say "handbook: scoring $count transactions"
 score_all "$count"
 awk -F'[:,}]' '{ printf "weir: %d transactions in %.1f s, %d a second, %.1f CPU seconds, %.0f MiB at most\n", $2, $4, $6, $8, $10 }' "$work/watch.json"
-"$build/weir" tail --brokers "$bootstrap" --topic scores --type score --from beginning --until-end --format json |
+"$build/weir" tail --config "$work/weir.yaml" --topic scores --from beginning --until-end --format json |
     "$python" "$here/compare.py" "$data" -

@@ -13,6 +13,9 @@ static const double BUSIEST = 2.0 * 1.25;
 
 enum { FLIGHT_KM_PER_HOUR = 650 };
 
+/* Episodes began before the stream does: on its first day some cards are in the middle of one. */
+#define WARM_UP_US (35 * WEIR_US_PER_DAY)
+
 static double local_days(const generate_card *card, int64_t time_us)
 {
     double shift_hours = generate_city_at(card->city)->longitude / 15 - card->night_shift;
@@ -59,7 +62,9 @@ generate_card generate_card_of(uint64_t seed, const generate_pace *pace, int64_t
     for (int i = 0; i < GENERATE_ONLINE_FAVOURITE_COUNT; i++)
         card.online_favourites[i] = generate_pick_online(rng);
     card.next_us = next_purchase_us(&card, start_us);
-    generate_episode_schedule(&card, pace, start_us);
+    generate_episode_schedule(&card, pace, start_us - WARM_UP_US);
+    while (card.episode_next_us < start_us)
+        (void)generate_episode_step(&card, pace, &(generate_purchase){0});
     return card;
 }
 

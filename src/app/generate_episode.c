@@ -90,7 +90,8 @@ static int64_t step_account_takeover(generate_card *card, generate_script *scrip
 
 /* ---- stolen and used far away ----------------------------------------------------------------------------- */
 
-/* The owner pays at home; soon after, somebody pays with a copy in another city. */
+/* The owner pays at home; soon after, somebody pays with a copy in another city. (Next to an owner who does not pay
+ * within a day, it is only a far city.) */
 static int64_t begin_stolen_far(generate_card *card, generate_script *script)
 {
     weir_rng *rng = &card->rng;
@@ -100,9 +101,10 @@ static int64_t begin_stolen_far(generate_card *card, generate_script *script)
     do
         script->city = (uint16_t)weir_rng_below(rng, generate_city_count());
     while (generate_city_distance_km(card->city, script->city) < far_km);
-    card->goes_shopping = true;
-    int64_t until_owner_pays = card->next_us > card->episode_next_us ? card->next_us - card->episode_next_us : 0;
-    return until_owner_pays + (script->mild ? HOURS(generate_between(rng, 2, 9)) : MINUTES(generate_between(rng, 12, 110)));
+    int64_t until_owner_pays = card->next_us - card->episode_next_us;
+    card->goes_shopping = until_owner_pays <= WEIR_US_PER_DAY;
+    return (card->goes_shopping ? until_owner_pays : 0) +
+           (script->mild ? HOURS(generate_between(rng, 2, 9)) : MINUTES(generate_between(rng, 12, 110)));
 }
 
 static int64_t step_stolen_far(generate_card *card, generate_script *script, generate_purchase *purchase_out)

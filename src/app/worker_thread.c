@@ -18,7 +18,6 @@ struct weir_worker_thread {
     void *context;
     _Atomic bool called; /* a hint, so that a turn need not take the mutex */
     _Atomic bool stopping;
-    _Atomic int64_t beat_us;
 };
 
 static void answer(weir_worker_thread *thread)
@@ -37,7 +36,6 @@ static void *run(void *context)
 {
     weir_worker_thread *thread = context;
     while (!atomic_load_explicit(&thread->stopping, memory_order_relaxed)) {
-        atomic_store_explicit(&thread->beat_us, weir_clock_monotonic_us(weir_clock_system()), memory_order_relaxed);
         if (atomic_load_explicit(&thread->called, memory_order_acquire))
             answer(thread);
         weir_error failure;
@@ -69,9 +67,10 @@ weir_status weir_worker_thread_start(weir_worker *worker, int cpu, weir_worker_t
     thread->worker = worker;
     pthread_mutex_init(&thread->mutex, NULL);
     pthread_cond_init(&thread->answered, NULL);
-    atomic_store(&thread->beat_us, weir_clock_monotonic_us(weir_clock_system()));
     int failed = pthread_create(&thread->thread, NULL, run, thread);
     if (failed) {
+        pthread_cond_destroy(&thread->answered);
+        pthread_mutex_destroy(&thread->mutex);
         free(thread);
         return weir_error_set(error, WEIR_IO, "cannot start a worker thread: %s", strerror(failed));
     }
@@ -94,7 +93,7 @@ void weir_worker_thread_call(weir_worker_thread *thread, void (*function)(weir_w
 
 int64_t weir_worker_thread_beat_us(const weir_worker_thread *thread)
 {
-    return atomic_load_explicit(&thread->beat_us, memory_order_relaxed);
+    return weir_worker_beat_us(thread->worker);
 }
 
 void weir_worker_thread_stop(weir_worker_thread *thread)

@@ -77,17 +77,17 @@ static int by_partition(const struct dirent **a, const struct dirent **b)
 
 static void visit_topic(walk *walking, const char *topic)
 {
-    char directory[PATH_MAX];
+    char directory[PATH_MAX - NAME_MAX - 2]; /* so that a name in it still fits a path */
     struct dirent **entries;
-    snprintf(directory, sizeof directory, "%s/%s", walking->values->state_dir, topic);
-    int count = scandir(directory, &entries, is_named, by_partition);
+    int length = snprintf(directory, sizeof directory, "%s/%s", walking->values->state_dir, topic);
+    int count = length < (int)sizeof directory ? scandir(directory, &entries, is_named, by_partition) : -1;
     for (int i = 0; i < count; i++) {
         place at = {0};
         bool wanted = parse_partition(entries[i]->d_name, &at.partition) &&
                       (walking->values->partition < 0 || walking->values->partition == at.partition);
         snprintf(at.topic, sizeof at.topic, "%s", topic);
-        int size = snprintf(at.path, sizeof at.path, "%s/%s", directory, entries[i]->d_name);
-        if (wanted && size < (int)sizeof at.path)
+        snprintf(at.path, sizeof at.path, "%s/%s", directory, entries[i]->d_name);
+        if (wanted)
             visit_store(walking, &at);
         free(entries[i]);
     }
@@ -276,9 +276,9 @@ static int state_get(int argc, char **argv)
     if (code != WEIR_CLI_GO_ON)
         return code;
     if (operands.count != 1)
-        return weir_cli_misused(&USAGE, "which card? give its token");
+        return weir_cli_misused(&USAGE, "which card? Give its token.");
     if (!values.state_dir)
-        return weir_cli_misused(&USAGE, "--state-dir is missing");
+        return weir_cli_misused(&USAGE, "--state-dir is missing.");
     weir_error error;
     weir_memory *memory;
     if (weir_memory_open(GET_MEMORY_MAX, &memory, &error))
@@ -339,7 +339,7 @@ static int state_stats(int argc, char **argv)
     if (code != WEIR_CLI_GO_ON)
         return code;
     if (!values.state_dir)
-        return weir_cli_misused(&USAGE, "--state-dir is missing");
+        return weir_cli_misused(&USAGE, "--state-dir is missing.");
     return weir_cli_finish(walk_stores(&values, print_stats, NULL));
 }
 

@@ -340,13 +340,13 @@ static void plan_streak(weir_builder *builder, const weir_node *node, weir_load 
     load->predicate = weir_builder_predicate(builder, node->where);
     load->condition = weir_builder_predicate(builder, node->arguments[0]);
     plan_measure(builder, load, WEIR_MEASURE_COUNT, &load->base_head, &load->base_tail);
-    load->index = weir_builder_frontier(
-        builder, (weir_frontier_op){.kind = WEIR_FRONTIER_STREAK,
-                                    .edge = load->head,
-                                    .predicate = load->predicate,
-                                    .condition = load->condition,
-                                    .count_at_head = load->base_head,
-                                    .count_at_now = weir_builder_measure(builder, WEIR_MEASURE_COUNT, 0, load->predicate)});
+    weir_frontier_op op = {.kind = WEIR_FRONTIER_STREAK,
+                           .edge = load->head,
+                           .predicate = load->predicate,
+                           .condition = load->condition,
+                           .count_at_head = load->base_head};
+    op.count_at_now = weir_builder_measure(builder, WEIR_MEASURE_COUNT, 0, load->predicate);
+    load->index = weir_builder_frontier(builder, op);
 }
 
 typedef struct row {

@@ -40,7 +40,8 @@ static weir_edge_op *add_op(weir_builder *builder, weir_edge_op op)
 uint32_t weir_builder_measure(weir_builder *builder, weir_measure measure, uint16_t edge, uint16_t predicate)
 {
     if (measure == WEIR_MEASURE_COUNT && predicate == 0)
-        return builder->stage->edge_offset + edge * (uint32_t)sizeof(weir_edge) + (uint32_t)offsetof(weir_edge, ordinal);
+        return builder->stage->edge_offset +
+               (uint32_t)(edge * sizeof(weir_edge) + offsetof(weir_edge, ordinal)); /* counts every event */
     for (uint32_t i = 0; i < builder->op_count; i++) {
         const weir_edge_op *op = &builder->ops[i];
         if (op->measure == measure && op->edge == edge && op->predicate == predicate)

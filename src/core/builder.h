@@ -1,4 +1,4 @@
-/* Turns the aggregates of one stage into what its histories keep (core/running.h): every rows' `plan`
+/* Turns the aggregates of one stage into what its histories keep (core/running.h): each row's `plan`
  * function asks for measures, sets and frontier state, and equal wishes share one place.
  *
  * The first wish that does not fit sets `full`; what is returned after that means nothing.

@@ -46,7 +46,8 @@ static weir_token_kind scan_number(weir_lexer *lexer)
 
 static weir_token_kind scan_symbol(weir_lexer *lexer)
 {
-    static const char *const SYMBOLS[] = {"<=", ">=", "==", "!=", "<", ">", "(", ")", ",", ".", ":", "+", "-", "*", "/"};
+    static const char *const SYMBOLS[] = {"<=", ">=", "==", "!=", "<", ">", "(", ")",
+                                          ",",  ".",  ":",  "+",  "-", "*", "/"};
     for (size_t i = 0; i < sizeof SYMBOLS / sizeof *SYMBOLS; i++) {
         size_t size = strlen(SYMBOLS[i]);
         if (lexer->text.size - lexer->at >= size && memcmp(lexer->text.data + lexer->at, SYMBOLS[i], size) == 0) {

@@ -4,11 +4,6 @@
 
 #include <math.h>
 
-bool weir_model_is_missing(double value)
-{
-    return !(fabs(value) <= WEIR_MODEL_MAGNITUDE_MAX); /* written so that NaN is missing too */
-}
-
 static double counted_value(const weir_model *model, const double *values, size_t i)
 {
     return weir_model_is_missing(values[i]) ? model->imputes[i] : values[i];

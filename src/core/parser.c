@@ -29,12 +29,12 @@ static const weir_node *refuse_at(parser *p, weir_token token, const char *expec
     if (p->status != WEIR_OK)
         return NULL;
     int shown = p->name.size > 160 ? 160 : (int)p->name.size;
-    int found = token.text.size > 60 ? 60 : (int)token.text.size;
+    size_t found = token.text.size > 60 ? 60 : token.text.size;
+    const char *rest = p->name.size > 160 ? "..." : "", *name = (const char *)p->name.data;
     const char *quote = token.kind == WEIR_TOKEN_END ? "" : "'";
-    p->status = weir_error_set(p->error, WEIR_INVALID, "feature '%.*s'%s: column %zu: expected %s, found %s%.*s%s", shown,
-                               (const char *)p->name.data, p->name.size > 160 ? "..." : "", token.column, expected, quote,
-                               token.kind == WEIR_TOKEN_END ? 7 : found,
-                               token.kind == WEIR_TOKEN_END ? "the end" : (const char *)token.text.data, quote);
+    weir_span what = token.kind == WEIR_TOKEN_END ? weir_span_text("the end") : weir_span_of(token.text.data, found);
+    p->status = weir_error_set(p->error, WEIR_INVALID, "feature '%.*s'%s: column %zu: expected %s, found %s%.*s%s",
+                               shown, name, rest, token.column, expected, quote, WEIR_SPAN_ARGS(what), quote);
     return NULL;
 }
 
@@ -123,8 +123,9 @@ static bool parse_duration(parser *p, int64_t least_us, int64_t *us_out)
 {
     if (p->status != WEIR_OK)
         return false;
-    bool is_duration = p->token.kind == WEIR_TOKEN_DURATION && weir_units_parse_duration(p->token.text, us_out) == WEIR_OK;
-    if (!is_duration || *us_out < least_us || *us_out > WEIR_LAG_US_MAX) {
+    bool parsed =
+        p->token.kind == WEIR_TOKEN_DURATION && weir_units_parse_duration(p->token.text, us_out) == WEIR_OK;
+    if (!parsed || *us_out < least_us || *us_out > WEIR_LAG_US_MAX) {
         refuse(p, least_us > 0 ? "a window such as 90s, 24h or 7d (at most 36525d)"
                                : "a delay such as 90s, 24h or 7d (at most 36525d)");
         return false;
@@ -271,7 +272,8 @@ static bool parse_option(parser *p, weir_node *draft)
 
 static const weir_node *parse_aggregate(parser *p, const weir_function *function, weir_entity_kind entity)
 {
-    weir_node draft = {.kind = WEIR_NODE_AGGREGATE, .function = function, .entity = entity, .window_us = WEIR_WINDOW_ALL};
+    weir_node draft = {
+        .kind = WEIR_NODE_AGGREGATE, .function = function, .entity = entity, .window_us = WEIR_WINDOW_ALL};
     if (p->past)
         return refuse(p, "a condition on the past event alone (no aggregate inside a condition)");
     bool first = true;

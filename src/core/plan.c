@@ -26,7 +26,7 @@ const char *weir_entity_kind_name(weir_entity_kind kind)
 
 static weir_status arena_full(weir_error *error)
 {
-    return weir_error_set(error, WEIR_FULL, "the features of the active models do not fit the memory for compiling them");
+    return weir_error_set(error, WEIR_FULL, "the active models' features do not fit the memory for compiling them");
 }
 
 static weir_status set_stages(weir_plan *plan, const weir_plan_options *options, weir_error *error)
@@ -36,7 +36,8 @@ static weir_status set_stages(weir_plan *plan, const weir_plan_options *options,
     plan->stage_count = options->stages ? options->stage_count : 1;
     bool seen[WEIR_ENTITY_COUNT] = {0};
     if (plan->stage_count == 0 || plan->stage_count > WEIR_ENTITY_COUNT)
-        return weir_error_set(error, WEIR_INVALID, "%zu stages: expected 1 to %d", plan->stage_count, WEIR_ENTITY_COUNT);
+        return weir_error_set(error, WEIR_INVALID, "%zu stages: expected 1 to %d", plan->stage_count,
+                              WEIR_ENTITY_COUNT);
     for (size_t i = 0; i < plan->stage_count; i++) {
         weir_check(entities[i] < WEIR_ENTITY_COUNT);
         if (seen[entities[i]])
@@ -85,6 +86,12 @@ static weir_status add_root(weir_plan *plan, const weir_node *root, weir_arena *
     return WEIR_OK;
 }
 
+static weir_status refuse_entity(const char *name, const char *entity, weir_error *error)
+{
+    return weir_error_set(error, WEIR_REFUSED, "feature '%.200s' asks about a %s, and there is no %s stage: add %s to "
+                          "stages", name, entity, entity, entity);
+}
+
 static weir_status parse_names(weir_plan *plan, weir_syntax *syntax, const char *const *names, size_t count,
                                weir_error *error)
 {
@@ -95,10 +102,7 @@ static weir_status parse_names(weir_plan *plan, weir_syntax *syntax, const char 
             return status;
         const weir_node *unstaged = find_unstaged(plan, root);
         if (unstaged)
-            return weir_error_set(error, WEIR_REFUSED,
-                                  "feature '%.200s' asks about a %s, and there is no %s stage: add %s to stages", names[i],
-                                  ENTITY_NAMES[unstaged->entity], ENTITY_NAMES[unstaged->entity],
-                                  ENTITY_NAMES[unstaged->entity]);
+            return refuse_entity(names[i], ENTITY_NAMES[unstaged->entity], error);
         plan->given_names[i] = weir_arena_copy_text(syntax->arena, weir_span_text(names[i]));
         if (!plan->given_names[i] || add_root(plan, root, syntax->arena, &plan->given_features[i]) != WEIR_OK)
             return arena_full(error);

@@ -53,7 +53,12 @@ typedef struct weir_streak {  /* the row of newest matches up to the frontier */
 
 /* --- the part of the plan that says what to keep --- */
 
-typedef enum weir_measure { WEIR_MEASURE_COUNT, WEIR_MEASURE_SUM, WEIR_MEASURE_SQUARES, WEIR_MEASURE_KEY } weir_measure;
+typedef enum weir_measure {
+    WEIR_MEASURE_COUNT,
+    WEIR_MEASURE_SUM,
+    WEIR_MEASURE_SQUARES,
+    WEIR_MEASURE_KEY
+} weir_measure;
 
 typedef struct weir_edge_op { /* done for each event an edge crosses, undone when it crosses back */
     uint16_t edge;
@@ -64,7 +69,11 @@ typedef struct weir_edge_op { /* done for each event an edge crosses, undone whe
     const weir_field *field; /* key */
 } weir_edge_op;
 
-typedef enum weir_frontier_kind { WEIR_FRONTIER_EXTREME, WEIR_FRONTIER_LATEST, WEIR_FRONTIER_STREAK } weir_frontier_kind;
+typedef enum weir_frontier_kind {
+    WEIR_FRONTIER_EXTREME,
+    WEIR_FRONTIER_LATEST,
+    WEIR_FRONTIER_STREAK
+} weir_frontier_kind;
 
 typedef struct weir_frontier_op { /* done once for each event, when the head edge first crosses it */
     uint16_t edge;

@@ -84,8 +84,8 @@ const weir_node *weir_syntax_and(weir_syntax *syntax, const weir_node *a, const 
 {
     if (!a || !b)
         return a ? a : b;
-    weir_node both = {.kind = WEIR_NODE_NUMERIC, .past = true, .function = weir_function_operator(weir_span_text("and"), 2),
-                      .argument_count = 2, .arguments = {a, b}};
+    weir_node both = {.kind = WEIR_NODE_NUMERIC, .past = true, .argument_count = 2, .arguments = {a, b}};
+    both.function = weir_function_operator(weir_span_text("and"), 2);
     const weir_node *node = weir_syntax_intern(syntax, &both);
     *full |= !node;
     return node;

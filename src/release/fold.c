@@ -150,7 +150,7 @@ static weir_status define_inputs(weir_fold *fold, weir_error *error)
             width = fold->feature_count;
         if (width == 0 || width > fold->feature_count - first)
             return weir_error_set(error, WEIR_INVALID,
-                                  "input \"%.64s\" has %zu columns where %zu of the %zu features are left", 
+                                  "input \"%.64s\" has %zu columns where %zu of the %zu features are left",
                                   TEXT_OF(input->name), width, fold->feature_count - first, fold->feature_count);
         status = define_input(fold, input, first, width, error);
         first += width;
@@ -370,7 +370,7 @@ static weir_status check_score(const weir_fold_value *value, weir_error *error)
                               value->name, value->width);
     if (value->width == 2 && value->link == WEIR_LINK_IDENTITY)
         return weir_error_set(error, WEIR_UNSUPPORTED,
-                              "output \"%.64s\" is two raw scores: export probabilities (raw_scores=False)", 
+                              "output \"%.64s\" is two raw scores: export probabilities (raw_scores=False)",
                               value->name);
     return WEIR_OK;
 }

@@ -72,7 +72,8 @@ weir_status weir_operator_linear_map(const weir_fold_step *step, size_t index, c
                                 "clip(x, low, high) in the feature's name instead",
                                 map->clipped_by);
     if (map->link != WEIR_LINK_IDENTITY)
-        return weir_fold_refuse(step, "its input is a probability: what follows a sigmoid is not linear in the features");
+        return weir_fold_refuse(step,
+                                "its input is a probability: what follows a sigmoid is not linear in the features");
     return WEIR_OK;
 }
 

@@ -82,7 +82,8 @@ weir_status weir_operator_imputer(weir_fold_step *step, weir_fold_value *out)
     if (status != WEIR_OK)
         return status;
     if (!replaced || !isnan(replaced->f))
-        return weir_fold_refuse(step, "it replaces %g: weir's missing value is NaN, and replacing a number is not linear",
+        return weir_fold_refuse(step,
+                                "it replaces %g: weir's missing value is NaN, and replacing a number is not linear",
                                 replaced ? (double)replaced->f : 0);
     if (count != 1 && count != map->width)
         return weir_fold_refuse(step, "%zu values for %zu columns", count, map->width);

@@ -151,7 +151,9 @@ static weir_status combine_maps(weir_fold_step *step, const arithmetic *op, cons
     if (a->link != WEIR_LINK_IDENTITY || b->link != WEIR_LINK_IDENTITY || a->clipped_by || b->clipped_by)
         return linked(step, op, a, b, out);
     size_t width = a->width > b->width ? a->width : b->width, stride = weir_operator_stride(step);
-    bool shapes_fit = fits(a->width == width ? a : b, a->width == width ? b : a) && (width == 1 || !(a->flat || b->flat));
+    bool shapes_fit = a->width == width ? fits(a, b) : fits(b, a);
+    if (width > 1 && (a->flat || b->flat))
+        shapes_fit = false;
     if (!shapes_fit)
         return weir_fold_refuse(step, "%zu columns do not go with %zu", a->width, b->width);
     if (a->integer || b->integer)
@@ -164,8 +166,10 @@ static weir_status combine_maps(weir_fold_step *step, const arithmetic *op, cons
         const double *left = a->rows + (a->width == 1 ? 0 : i) * stride;
         const double *right = b->rows + (b->width == 1 ? 0 : i) * stride;
         if (!op->rows(out->rows + i * stride, left, right, stride))
-            return weir_fold_refuse(step, "column %zu is a product or quotient of features, or divided by 0: not linear "
-                                    "in the features", i);
+            return weir_fold_refuse(step,
+                                    "column %zu is a product or quotient of features, or divided by 0: not linear "
+                                    "in the features",
+                                    i);
     }
     return WEIR_OK;
 }

@@ -101,7 +101,8 @@ weir_status weir_tensor_read(const Onnx__TensorProto *proto, weir_pool *pool, we
     const tensor_encoding *encoding = encoding_of(proto->data_type);
     if (!encoding || proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return weir_error_set(error, WEIR_UNSUPPORTED, "tensor \"%.64s\": %s", NAME_OF(proto),
-                              encoding ? "its data are in another file" : "its type is not float, double, int32 or int64");
+                              encoding ? "its data are in another file"
+                                       : "its type is not float, double, int32 or int64");
     weir_tensor tensor = {.single_precision = encoding->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT};
     const uint8_t *bytes = NULL;
     weir_status status = read_shape(proto, &tensor, error);

@@ -187,23 +187,12 @@ static void look_ahead(lookahead *ahead)
         prefetch_history(&ahead->history->history);
 }
 
-/* The batch is written once and read by another core: its lines are never here already. */
-enum { BATCH_AHEAD = 1024, BATCH_LINES = 8 };
-
-static void prefetch_batch(const weir_store_batch *batch)
-{
-    size_t at = batch->used + BATCH_AHEAD;
-    for (size_t end = at + 64 * BATCH_LINES; at < end && at < batch->size; at += 64)
-        __builtin_prefetch(batch->bytes + at, 1);
-}
-
 static weir_status encode_some(weir_state *state)
 {
     weir_pending *pending = filling(state);
     lookahead ahead = look_from(state->sweep_first);
     for (size_t cost = 0; state->sweep_first && !pending->sealed && cost < state->options.step_card_max;) {
         look_ahead(&ahead);
-        prefetch_batch(&pending->batch);
         weir_entity *entity = state->sweep_first;
         weir_status status = weir_save_card(state, entity, pending);
         if (status)

@@ -25,6 +25,7 @@ typedef enum weir_fate { /* what became of a record */
 
 typedef struct weir_job {
     weir_span payload;  /* in: as it came; borrowed until the job is done with */
+    int32_t partition;  /* in: for messages */
     int64_t offset;     /* in */
     int64_t now_us;     /* in: the clock for "far in the future" */
     weir_state *state;  /* in: of the record's partition */

@@ -49,16 +49,19 @@ size_t weir_worker_turn(weir_worker *worker);
 
 /* ---- calls: on the worker's own thread, or from the service through weir_worker_call (worker_thread.h) ---- */
 
-/* Opens the partition's state. *replay_from_out is -1 when the store is empty. */
+/* Opens the partition's state. *replay_from_out is -1 when the store is empty.
+ * Fails: the opener's and weir_state_open's reasons; nothing is then held. */
 WEIR_MUST_USE weir_status weir_worker_open_partition(weir_worker *worker, int32_t partition, int64_t *replay_from_out,
                                                      weir_error *error);
 /* Starts an open partition at `position`, with the outputs' marks and what the group has committed. */
 void weir_worker_begin_partition(weir_worker *worker, int32_t partition, int64_t position,
                                  const int64_t marks[WEIR_OUTPUT_COUNT], int64_t committed);
-/* Takes no more records and waits up to timeout_us until every output is acknowledged. *acked_below_out may then be committed. */
+/* Takes no more records and waits up to timeout_us until every output is acknowledged. *acked_below_out may
+ * then be committed, also when this fails: it covers what was acknowledged. Fails: WEIR_TEMPORARY. */
 WEIR_MUST_USE weir_status weir_worker_drain_partition(weir_worker *worker, int32_t partition, int64_t timeout_us,
                                                       int64_t *acked_below_out, weir_error *error);
-/* Closes the partition. flush: writes everything up to `committed` first (only when it was drained that far). */
+/* Closes the partition. flush: writes everything up to `committed` first (only when it was drained that far and the worker
+ * has not failed). */
 WEIR_MUST_USE weir_status weir_worker_close_partition(weir_worker *worker, int32_t partition, bool flush,
                                                       int64_t committed, weir_error *error);
 /* Lets a braked partition go on. */
@@ -66,10 +69,16 @@ void weir_worker_resume_partition(weir_worker *worker, int32_t partition);
 /* Puts another ruleset in force from the next turn on. */
 void weir_worker_adopt(weir_worker *worker, const weir_ruleset *ruleset);
 
-/* ---- from any thread ---- */
+/* ---- from the service's thread, between its calls ---- */
 const weir_partition *weir_worker_partition(const weir_worker *worker, int32_t partition); /* NULL when not held */
+/* Tells the worker what the group has committed: checkpoints may reach that far. */
 void weir_worker_committed(weir_worker *worker, int32_t partition, int64_t committed);
+
+/* ---- from any thread ---- */
 size_t weir_worker_index(const weir_worker *worker);
+/* When the worker last showed a sign of life, on its monotonic clock: a turn begun, acknowledgements asked for. A worker
+ * that is held up by a full producer still beats. */
+int64_t weir_worker_beat_us(const weir_worker *worker);
 /* WEIR_OK while all is well; else what stopped the worker. */
 weir_status weir_worker_failure(const weir_worker *worker, weir_error *error_out);
 

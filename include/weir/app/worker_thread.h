@@ -14,7 +14,7 @@ WEIR_MUST_USE weir_status weir_worker_thread_start(weir_worker *worker, int cpu,
 void weir_worker_thread_call(weir_worker_thread *thread, void (*function)(weir_worker *worker, void *context),
                              void *context);
 
-/* When the worker last began a turn, on the monotonic clock: its heartbeat. Any thread. */
+/* The worker's heartbeat (weir_worker_beat_us). Any thread. */
 int64_t weir_worker_thread_beat_us(const weir_worker_thread *thread);
 
 /* Ends the thread after its current turn. The worker stays the caller's. */

@@ -28,7 +28,11 @@ enum {
     WEIR_RELEASE_ID_TEXT_SIZE = 2 * WEIR_MODEL_ID_SIZE + 1,
 };
 
-typedef enum weir_release_format { WEIR_RELEASE_LINEAR_V1, WEIR_RELEASE_ONNX, WEIR_RELEASE_FORMAT_COUNT } weir_release_format;
+typedef enum weir_release_format {
+    WEIR_RELEASE_LINEAR_V1,
+    WEIR_RELEASE_ONNX,
+    WEIR_RELEASE_FORMAT_COUNT
+} weir_release_format;
 
 /* "weir.linear/v1", "onnx". */
 const char *weir_release_format_name(weir_release_format format);

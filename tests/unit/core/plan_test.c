@@ -188,7 +188,8 @@ static void check_history(const rig *r)
     weir_history_cursor cursor = weir_history_begin(&r->history);
     for (size_t i = 0; i < r->oracle.count; i++) {
         const weir_event *event = weir_history_next(&cursor);
-        cr_assert(event && memcmp(event, &r->oracle.events[i], sizeof *event) == 0, "event %zu of %zu", i, r->oracle.count);
+        cr_assert(event && memcmp(event, &r->oracle.events[i], sizeof *event) == 0, "event %zu of %zu", i,
+                  r->oracle.count);
     }
     cr_assert_null(weir_history_next(&cursor));
     for (const weir_chunk *chunk = r->history.first; chunk; chunk = chunk->next)
@@ -316,7 +317,8 @@ Test(plan, equals_the_oracle_with_a_tiny_horizon)
     for (uint64_t seed = 50; seed < 54; seed++) {
         rig *r;
         shape s = {.seed = seed, .count = 1500, .step_us_max = WEIR_US_PER_SECOND, .late_percent = 35,
-                   .late_us_max = 12 * WEIR_US_PER_SECOND, .duplicate_percent = 5, .tie_percent = 30, .label_percent = 3,
+                   .late_us_max = 12 * WEIR_US_PER_SECOND, .duplicate_percent = 5, .tie_percent = 30,
+                   .label_percent = 3,
                    .horizon_us_min = 6 * WEIR_US_PER_SECOND, .check_every = 1};
         r = rig_new(&s, SHORT, sizeof SHORT / sizeof *SHORT);
         for (size_t i = 0; i < s.count; i++)
@@ -328,7 +330,8 @@ Test(plan, equals_the_oracle_with_a_tiny_horizon)
 
 static const char *const BUSY[] = {
     "count(1h)", "sum(amount, 7d)", "std(amount, 30d)", "max(amount, 30d)", "min(amount, 30d, where approved)",
-    "same(merchant, 30d)", "count(30d, where fraud)", "streak(amount > -100000)", "streak_age(amount > -100000)", "since(declined)",
+    "same(merchant, 30d)", "count(30d, where fraud)", "streak(amount > -100000)", "streak_age(amount > -100000)",
+    "since(declined)",
 };
 
 Test(plan, one_busy_card_is_neither_truncated_nor_wrong, .timeout = 120)
@@ -369,7 +372,8 @@ Test(plan, falling_amounts_grow_the_ring_of_candidates)
 /* Every refusal leaves the events as they were, and a later attempt with room is right. */
 Test(plan, a_full_slab_changes_nothing)
 {
-    static const char *const NAMES[] = {"distinct(merchant, 30d)", "max(amount, 30d)", "count(30d)", "sum(amount, 30d)"};
+    static const char *const NAMES[] = {"distinct(merchant, 30d)", "max(amount, 30d)", "count(30d)",
+                                        "sum(amount, 30d)"};
     shape s = {.seed = 80, .count = 60000, .step_us_max = WEIR_US_PER_SECOND, .late_percent = 10,
                .late_us_max = WEIR_US_PER_MINUTE, .falling = true, .check_every = 1};
     rig *r = rig_new(&s, NAMES, 4);
@@ -408,7 +412,8 @@ Test(plan, a_second_entity_is_the_same_code_over_another_history)
 {
     static const weir_entity_kind STAGES[] = {WEIR_ENTITY_CARD, WEIR_ENTITY_TERMINAL};
     static const char *const NAMES[] = {"count(1d)", "terminal.count(1d)", "terminal.rate(declined, 7d, delay 1d)",
-                                        "sum(amount, 7d) / terminal.sum(amount, 7d)", "terminal.distinct(merchant, 7d)"};
+                                        "sum(amount, 7d) / terminal.sum(amount, 7d)",
+                                        "terminal.distinct(merchant, 7d)"};
     enum { CARD_COUNT = 3, TERMINAL_COUNT = 4 };
     shape s = {.seed = 90, .count = 1, .step_us_max = HOUR, .late_percent = 20, .late_us_max = DAY, .check_every = 1};
     rig *r = rig_new(&s, NAMES, 1);
@@ -474,7 +479,8 @@ Test(plan, windows_are_open_at_their_old_end_and_closed_at_their_new_one)
                             .label_delay_us = WEIR_LABEL_NONE, .latitude = WEIR_LATITUDE_NONE};
         double registers[64], values[10];
         weir_arrival arrival;
-        cr_assert_eq(weir_plan_gather(r->plans[0], 0, &r->history, &r->slab.slab, &event, registers, &arrival), WEIR_OK);
+        weir_status status = weir_plan_gather(r->plans[0], 0, &r->history, &r->slab.slab, &event, registers, &arrival);
+        cr_assert_eq(status, WEIR_OK);
         weir_plan_finish(r->plans[0], &event, registers, values);
         for (size_t f = 0; f < 10; f++)
             cr_assert(is_close(values[f], ROWS[i].values[f]), "event %zu: %s is %.17g, expected %.17g", i, NAMES[f],

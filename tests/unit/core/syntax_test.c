@@ -256,8 +256,9 @@ Test(plan_compile, equal_features_share_a_column_whatever_their_spelling)
 
 Test(plan_compile, shared_windows_are_kept_once)
 {
-    const char *names[] = {"mean(amount, 1h)", "sum(amount, 1h)", "std(amount, 1h)", "count(1h)", "mean(amount, 1h) / 2",
-                           "distinct(merchant, 1h)", "same(merchant, 1h)", "max(amount, 1h)", "max(amount, 1h) + 1",
+    const char *names[] = {"mean(amount, 1h)", "sum(amount, 1h)", "std(amount, 1h)", "count(1h)",
+                           "mean(amount, 1h) / 2", "distinct(merchant, 1h)", "same(merchant, 1h)", "max(amount, 1h)",
+                           "max(amount, 1h) + 1",
                            "since(approved)", "since(approved) / 60", "streak(fraud)", "streak_age(fraud)"};
     const weir_plan *plan;
     cr_assert_eq(compile_with(names, sizeof names / sizeof *names, &(weir_plan_options){.serial = 1}, &plan), WEIR_OK);
@@ -315,7 +316,8 @@ Test(plan_compile, stages_are_checked)
 Test(plan_compile, every_stage_fills_registers_of_its_own)
 {
     static const weir_entity_kind STAGES[] = {WEIR_ENTITY_CARD, WEIR_ENTITY_TERMINAL};
-    const char *names[] = {"terminal.count(1h)", "count(1h)", "terminal.rate(fraud, 7d, delay 1d) - rate(fraud, 7d, delay 1d)"};
+    const char *names[] = {"terminal.count(1h)", "count(1h)",
+                           "terminal.rate(fraud, 7d, delay 1d) - rate(fraud, 7d, delay 1d)"};
     const weir_plan *plan;
     weir_plan_options options = {.serial = 1, .stages = STAGES, .stage_count = 2};
     cr_assert_eq(compile_with(names, 3, &options, &plan), WEIR_OK);

@@ -288,7 +288,7 @@ Test(http, addresses_are_read_strictly)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         bool loopback = false;
         weir_status status = weir_http_is_loopback(CASES[i].listen, &loopback, &error);
-        cr_expect_eq(status, CASES[i].loopback < 0 ? WEIR_INVALID : WEIR_OK, "%s", CASES[i].listen);
+        cr_expect_eq(status == WEIR_OK, CASES[i].loopback >= 0, "%s", CASES[i].listen);
         cr_expect_eq(loopback, CASES[i].loopback > 0, "%s", CASES[i].listen);
     }
 }

@@ -322,6 +322,32 @@ Test(state, a_busy_card_rewrites_what_changed_and_not_its_history)
     teardown(f);
 }
 
+Test(state, a_card_with_a_million_events_checkpoints_leaves_and_returns)
+{
+    enum { EVENTS = 1000000 };
+    fixture *f = setup();
+    for (int i = 0; i < EVENTS; i++)
+        apply(f, 1, i * WEIR_US_PER_SECOND);
+    flush(f);
+    apply(f, 1, EVENTS * WEIR_US_PER_SECOND);
+    uint64_t before = f->disk->bytes_written;
+    flush(f);
+    cr_assert_lt(f->disk->bytes_written - before, 2048);
+    weir_event newest = touch(f, 1)->history.last->events[touch(f, 1)->history.last->end - 1];
+    void *ballast = weir_slab_take(weir_memory_slab(f->memory), 180 << 20);
+    cr_assert(weir_memory_tight(f->memory));
+    cr_assert_eq(weir_state_evict(f->state, 10), 1);
+    cr_assert_eq(stats(f).cards_resident, 0);
+    weir_slab_give(weir_memory_slab(f->memory), ballast, 180 << 20);
+    const weir_history *history = &touch(f, 1)->history;
+    cr_assert_eq(history->event_count, EVENTS + 1);
+    cr_assert_eq(memcmp(&history->last->events[history->last->end - 1], &newest, sizeof newest), 0);
+    weir_history_cursor cursor = weir_history_begin(history);
+    for (int i = 0; i <= EVENTS; i++)
+        cr_assert_eq(weir_history_next(&cursor)->time_us, i * WEIR_US_PER_SECOND);
+    teardown(f);
+}
+
 /* Drops the oldest events the way the core does: from the front, whole chunks given back. */
 static void drop_oldest(fixture *f, weir_history *history, uint32_t count)
 {

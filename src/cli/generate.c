@@ -1,0 +1,316 @@
+/* weir generate: synthetic transactions with labelled fraud, as a file. */
+#include "cli/cli.h"
+
+#include "weir/app/generate.h"
+#include "weir/base/units.h"
+#include "weir/codec/delimited.h"
+#include "weir/codec/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE_MAX = 1024, LINE_SIZE_MAX = 4096, OUTPUT_BUFFER_SIZE = 1 << 20, ID_SIZE = 24 };
+
+typedef struct generate_values {
+    const char *output, *format, *labels, *start;
+    int64_t seed, cards, days;
+    double rate, fraud_share;
+} generate_values;
+
+static const weir_cli_option OPTIONS[] = {
+    {"seed", WEIR_CLI_INT, offsetof(generate_values, seed), "N", "the same seed gives the same bytes (default: 1)"},
+    {"cards", WEIR_CLI_INT, offsetof(generate_values, cards), "N", "how many cards (default: 1000)"},
+    {"days", WEIR_CLI_INT, offsetof(generate_values, days), "N", "how many days (default: 7)"},
+    {"rate", WEIR_CLI_REAL, offsetof(generate_values, rate), "N", "transactions a card a day (default: 2)"},
+    {"fraud-share", WEIR_CLI_REAL, offsetof(generate_values, fraud_share), "X",
+     "of all transactions, about (default: 0.007; 0 for none)"},
+    {"start", WEIR_CLI_TEXT, offsetof(generate_values, start), "TIME",
+     "the first moment, as 2025-01-31 or 2025-01-31T12:00:00Z (default: 2025-01-01)"},
+    {"output", WEIR_CLI_TEXT, offsetof(generate_values, output), "FILE", "- is standard output (the default)"},
+    {"format", WEIR_CLI_TEXT, offsetof(generate_values, format), "jsonl|csv|pb",
+     "default: by the file's extension, else jsonl; pb is size-delimited protobuf"},
+    {"labels", WEIR_CLI_TEXT, offsetof(generate_values, labels), "FILE",
+     "also write what becomes known of the fraud, and when: weir.v1.Label in order of label time, JSON lines or .pb"},
+    {0}};
+
+static const weir_cli_usage USAGE = {
+    .command = "generate",
+    .synopsis = "[--seed N] [--cards N] [--days N] [--output FILE] [flags]",
+    .summary = "Makes up card transactions in the order of their times: people with habits, and fraud among them (card testing,\n"
+               "account takeover, stolen cards used far away, slow bust-out). JSON lines say of each transaction which it is\n"
+               "(\"label\"), CSV in the columns _fraud and _pattern; protobuf is the transaction alone.",
+    .options = OPTIONS,
+    .examples = "  weir generate --seed 7 --cards 2000 --days 30 --output month.jsonl\n"
+                "  weir generate --cards 100000 --days 1 --format pb --output day.pb --labels labels.pb\n",
+};
+
+/* ---- output formats ---- */
+
+typedef struct output_format {
+    const char *name, *extension;
+    void (*head)(weir_writer *line);
+    weir_status (*row)(weir_span message, const weir_generated_label *label, weir_writer *line, weir_error *error);
+} output_format;
+
+static void write_literal(weir_writer *line, const char *text)
+{
+    weir_write_bytes(line, text, strlen(text));
+}
+
+static void head_none(weir_writer *line)
+{
+    (void)line;
+}
+
+/* The transaction's own object, with the label put in before its closing brace. */
+static weir_status row_json(weir_span message, const weir_generated_label *label, weir_writer *line, weir_error *error)
+{
+    weir_status status = weir_json_from_message(WEIR_MESSAGE_TRANSACTION, message, line, error);
+    if (status != WEIR_OK)
+        return status;
+    line->used--;
+    write_literal(line, ",\"label\":{\"fraud\":");
+    write_literal(line, label->pattern == WEIR_FRAUD_NONE ? "false" : "true,\"pattern\":\"");
+    if (label->pattern != WEIR_FRAUD_NONE) {
+        write_literal(line, weir_fraud_pattern_name(label->pattern));
+        write_literal(line, "\"");
+    }
+    write_literal(line, "}}\n");
+    return WEIR_OK;
+}
+
+static void head_csv(weir_writer *line)
+{
+    weir_csv_write_header(line);
+    write_literal(line, ",_fraud,_pattern\n");
+}
+
+static weir_status row_csv(weir_span message, const weir_generated_label *label, weir_writer *line, weir_error *error)
+{
+    weir_status status = weir_csv_write_row(message, line, error);
+    write_literal(line, label->pattern == WEIR_FRAUD_NONE ? ",0," : ",1,");
+    if (label->pattern != WEIR_FRAUD_NONE)
+        write_literal(line, weir_fraud_pattern_name(label->pattern));
+    write_literal(line, "\n");
+    return status;
+}
+
+static weir_status row_pb(weir_span message, const weir_generated_label *label, weir_writer *line, weir_error *error)
+{
+    (void)label, (void)error;
+    weir_delimited_write(line, message);
+    return WEIR_OK;
+}
+
+static const output_format FORMATS[] = {
+    {"jsonl", ".jsonl", head_none, row_json},
+    {"csv", ".csv", head_csv, row_csv},
+    {"pb", ".pb", head_none, row_pb},
+};
+enum { FORMAT_COUNT = sizeof FORMATS / sizeof FORMATS[0] };
+
+static bool has_extension(const char *path, const char *extension)
+{
+    const char *found = strrchr(path, '.');
+    return found && strcmp(found, extension) == 0;
+}
+
+static const output_format *find_format(const generate_values *values)
+{
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        if (values->format ? strcmp(values->format, FORMATS[i].name) == 0
+                           : has_extension(values->output, FORMATS[i].extension))
+            return &FORMATS[i];
+    }
+    return values->format ? NULL : &FORMATS[0];
+}
+
+/* ---- files ---- */
+
+static weir_status open_output(const char *path, FILE **file_out, weir_error *error)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+    if (!file)
+        return weir_error_set(error, WEIR_IO, "%s cannot be written: %m", path);
+    (void)setvbuf(file, NULL, _IOFBF, OUTPUT_BUFFER_SIZE);
+    *file_out = file;
+    return WEIR_OK;
+}
+
+/* Standard output stays open; weir_cli_finish looks at it last. */
+static weir_status close_output(const char *path, FILE *file, weir_status status, weir_error *error)
+{
+    if (!file || file == stdout)
+        return status;
+    bool bad = ferror(file);
+    bad |= fclose(file) != 0;
+    return status == WEIR_OK && bad ? weir_error_set(error, WEIR_IO, "%s could not be written: %m", path) : status;
+}
+
+static weir_status write_line(FILE *file, const weir_writer *line, weir_error *error)
+{
+    if (line->failed)
+        return weir_error_set(error, WEIR_FULL, "a line of more than %zu bytes", line->size);
+    if (fwrite(line->base, 1, line->used, file) != line->used)
+        return weir_error_set(error, WEIR_IO, "the output could not be written: %m");
+    return WEIR_OK;
+}
+
+/* ---- labels: kept until the end, since they become known in another order ---- */
+
+typedef struct known_label {
+    char transaction_id[ID_SIZE], card_token[ID_SIZE];
+    int64_t event_time_us, label_time_us;
+    weir_fraud_pattern pattern;
+} known_label;
+
+typedef struct label_list {
+    known_label *items;
+    size_t count, capacity;
+} label_list;
+
+static weir_status keep_label(label_list *list, const weir_transaction_fields *fields,
+                              const weir_generated_label *label, weir_error *error)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 1024;
+        known_label *grown = realloc(list->items, capacity * sizeof *grown);
+        if (!grown)
+            return weir_error_set(error, WEIR_FULL, "no memory for %zu labels", capacity);
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    known_label *item = &list->items[list->count++];
+    *item = (known_label){
+        .event_time_us = fields->event_time_us, .label_time_us = label->label_time_us, .pattern = label->pattern};
+    snprintf(item->transaction_id, ID_SIZE, "%.*s", WEIR_SPAN_ARGS(fields->transaction_id));
+    snprintf(item->card_token, ID_SIZE, "%.*s", WEIR_SPAN_ARGS(fields->card_token));
+    return WEIR_OK;
+}
+
+static int compare_labels(const void *left, const void *right)
+{
+    const known_label *a = left, *b = right;
+    if (a->label_time_us != b->label_time_us)
+        return a->label_time_us < b->label_time_us ? -1 : 1;
+    return strcmp(a->transaction_id, b->transaction_id);
+}
+
+static weir_status write_label(const known_label *label, bool as_pb, FILE *file, weir_error *error)
+{
+    char json[LINE_SIZE_MAX], line_memory[LINE_SIZE_MAX];
+    uint8_t message_memory[MESSAGE_SIZE_MAX];
+    int size = snprintf(json, sizeof json,
+                        "{\"transaction_id\":\"%s\",\"card_token\":\"%s\",\"label_time_us\":\"%" PRId64
+                        "\",\"verdict\":\"VERDICT_FRAUD\",\"event_time_us\":\"%" PRId64 "\",\"source\":\"%s\"}",
+                        label->transaction_id, label->card_token, label->label_time_us, label->event_time_us,
+                        weir_fraud_pattern_name(label->pattern));
+    weir_writer line = weir_writer_of(line_memory, sizeof line_memory);
+    weir_writer message = weir_writer_of(message_memory, sizeof message_memory);
+    weir_status status = WEIR_OK;
+    if (as_pb) {
+        status = weir_json_to_message(WEIR_MESSAGE_LABEL, weir_span_of(json, (size_t)size), &message, error);
+        weir_delimited_write(&line, weir_span_of(message_memory, message.used));
+    } else {
+        weir_write_bytes(&line, json, (size_t)size);
+        write_literal(&line, "\n");
+    }
+    return status == WEIR_OK ? write_line(file, &line, error) : status;
+}
+
+static weir_status write_labels(const char *path, label_list *list, weir_error *error)
+{
+    FILE *file = NULL;
+    weir_status status = open_output(path, &file, error);
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof *list->items, compare_labels);
+    for (size_t i = 0; status == WEIR_OK && i < list->count; i++)
+        status = write_label(&list->items[i], has_extension(path, ".pb"), file, error);
+    return close_output(path, file, status, error);
+}
+
+/* ---- the command ---- */
+
+typedef struct generate_run {
+    const generate_values *values;
+    const output_format *format;
+    weir_generator *generator;
+    label_list labels;
+    FILE *file;
+} generate_run;
+
+static weir_status write_row(generate_run *run, const weir_transaction_fields *fields,
+                             const weir_generated_label *label, weir_error *error)
+{
+    uint8_t message_memory[MESSAGE_SIZE_MAX], line_memory[LINE_SIZE_MAX];
+    weir_writer message = weir_writer_of(message_memory, sizeof message_memory);
+    weir_writer line = weir_writer_of(line_memory, sizeof line_memory);
+    weir_transaction_encode(fields, &message);
+    weir_status status = run->format->row(weir_span_of(message_memory, message.used), label, &line, error);
+    if (status == WEIR_OK)
+        status = write_line(run->file, &line, error);
+    if (status == WEIR_OK && run->values->labels && label->pattern != WEIR_FRAUD_NONE)
+        status = keep_label(&run->labels, fields, label, error);
+    return status;
+}
+
+static weir_status write_rows(generate_run *run, weir_error *error)
+{
+    double rate = run->values->rate > 0 ? run->values->rate : 2;
+    weir_cli_progress progress =
+        weir_cli_progress_begin("transactions", (uint64_t)((double)run->values->cards * (double)run->values->days * rate));
+    char head_memory[LINE_SIZE_MAX];
+    weir_writer head = weir_writer_of(head_memory, sizeof head_memory);
+    run->format->head(&head);
+    weir_status status = write_line(run->file, &head, error);
+    weir_transaction_fields fields;
+    weir_generated_label label;
+    for (uint64_t count = 0; status == WEIR_OK && weir_generator_next(run->generator, &fields, &label); count++) {
+        status = write_row(run, &fields, &label, error);
+        if (count % 4096 == 0)
+            weir_cli_progress_update(&progress, count);
+    }
+    weir_cli_progress_end(&progress);
+    return status;
+}
+
+static weir_status generate(generate_run *run, const weir_generator_config *config, weir_error *error)
+{
+    weir_status status = weir_generator_open(config, &run->generator, error);
+    if (status == WEIR_OK)
+        status = open_output(run->values->output, &run->file, error);
+    if (status == WEIR_OK)
+        status = write_rows(run, error);
+    status = close_output(run->values->output, run->file, status, error);
+    if (status == WEIR_OK && run->values->labels)
+        status = write_labels(run->values->labels, &run->labels, error);
+    weir_generator_close(run->generator);
+    free(run->labels.items);
+    return status;
+}
+
+int weir_cli_generate(int argc, char **argv)
+{
+    generate_values values = {.output = "-", .seed = 1, .cards = 1000, .days = 7, .fraud_share = 0.007};
+    int code = weir_cli_parse(&USAGE, argc, argv, &values, NULL);
+    if (code != WEIR_CLI_GO_ON)
+        return code;
+    generate_run run = {.values = &values, .format = find_format(&values)};
+    if (!run.format)
+        return weir_cli_misused(&USAGE, "--format is jsonl, csv or pb, not \"%s\"", values.format);
+    if (values.cards < 1 || values.cards > UINT32_MAX)
+        return weir_cli_misused(&USAGE, "--cards is a number from 1 on");
+    if (values.days < 1 || values.days > 36500)
+        return weir_cli_misused(&USAGE, "--days is a number from 1 to 36500");
+    weir_generator_config config = {.seed = (uint64_t)values.seed,
+                                    .card_count = (uint32_t)values.cards,
+                                    .events_per_day = values.rate,
+                                    .fraud_share = values.fraud_share > 0 ? values.fraud_share : -1,
+                                    .duration_us = values.days * WEIR_US_PER_DAY};
+    if (values.start && weir_iso_time_parse(weir_span_text(values.start), &config.start_us) != WEIR_OK)
+        return weir_cli_misused(&USAGE, "--start is a time as 2025-01-31T12:00:00Z or a date, not \"%s\"", values.start);
+    weir_error error;
+    weir_status status = generate(&run, &config, &error);
+    return weir_cli_finish(status == WEIR_OK ? WEIR_EXIT_OK : weir_cli_fail(&error));
+}
