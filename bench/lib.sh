@@ -125,7 +125,8 @@ get() {
 
 # metric PORT NAME: the sum of a metric's series.
 metric() {
-    get "$1" /metrics | awk -v name="$2" '{ key = $1; sub(/\{.*/, "", key) } key == name { sum += $NF } END { printf "%.17g\n", sum }'
+    get "$1" /metrics |
+        awk -v name="$2" '{ key = $1; sub(/\{.*/, "", key) } key == name { sum += $NF } END { printf "%.17g\n", sum }'
 }
 
 # await_ready PORT PID NAME SECONDS: until /readyz answers 200, or the process has ended.

@@ -5,8 +5,8 @@
     venv/bin/python models/train.py --weir build/weir
 
 The features are computed by `weir score --features`, by the code that serves them, so that training sees exactly
-what scoring will. Rows are split by time: the first 60 % train, the next 20 % choose the regularisation and the
-thresholds, the last 20 % are only measured. Written are weir.linear/v1 (models/card-fraud.json) and, with --onnx,
+what scoring will. The first days, when every card is new, only warm the histories up. The rest is split by time: the first
+60 % train, the next 20 % choose the regularisation and the thresholds, the last 20 % are only measured. Written are weir.linear/v1 (models/card-fraud.json) and, with --onnx,
 the same pipeline as scikit-learn's exporter writes it.
 
 On your own data: give --transactions FILE, JSON lines with a "label": {"fraud": true|false} beside the transaction.
@@ -41,6 +41,7 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=20261101, help="of the generated transactions")
     parser.add_argument("--cards", type=int, default=3000)
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--warm-up-days", type=int, default=14, help="left out of every split")
     parser.add_argument("--features", type=pathlib.Path, default=HERE / "features.txt")
     parser.add_argument("--name", default="card-fraud")
     parser.add_argument("--version", default="1")
@@ -123,9 +124,10 @@ def load(options, features, folder):
     }
 
 
-def split(rows):
+def split(rows, warm_up_days):
     """By time: what is known when the model is trained comes before what it is measured on."""
     order = np.argsort(rows["time"], kind="stable")
+    order = order[rows["time"][order] >= rows["time"].min() + warm_up_days * 86400]
     train_end = int(len(order) * TRAIN_SHARE)
     validation_end = int(len(order) * (TRAIN_SHARE + VALIDATION_SHARE))
     parts = order[:train_end], order[train_end:validation_end], order[validation_end:]
@@ -248,7 +250,7 @@ def main():
     features = read_features(options.features)
     with tempfile.TemporaryDirectory() as folder:
         rows = load(options, features, pathlib.Path(folder))
-    parts = split(rows)
+    parts = split(rows, options.warm_up_days)
     train, validation, test = parts
     for name, part in zip(("train", "validation", "test"), parts):
         if not 0 < part["y"].sum() < len(part["y"]):

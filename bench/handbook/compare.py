@@ -86,7 +86,8 @@ def report(table, logged):
     chosen = choose_regularisation(table, logged)
     baseline = protocol.evaluate(table, logged, logistic(chosen), protocol.BASELINE)
     print(f"baseline split, C={chosen:g} chosen on the validation splits: {baseline}")
-    print(f"mean of the four test splits, C={chosen:g}: {protocol.evaluate(table, logged, logistic(chosen), protocol.TEST)}")
+    test = protocol.evaluate(table, logged, logistic(chosen), protocol.TEST)
+    print(f"mean of the four test splits, C={chosen:g}: {test}")
     return baseline
 
 

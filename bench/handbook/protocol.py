@@ -40,7 +40,8 @@ def split(table, first_day):
     day, card, fraud = (table[name].to_numpy() for name in ("day", "card", "fraud"))
     train = numpy.flatnonzero((day >= first_day) & (day < first_day + TRAIN_DAYS))
     kept = []
-    for test_day in range(first_day + TRAIN_DAYS + LABEL_DELAY_DAYS, first_day + TRAIN_DAYS + LABEL_DELAY_DAYS + TEST_DAYS):
+    first_test_day = first_day + TRAIN_DAYS + LABEL_DELAY_DAYS
+    for test_day in range(first_test_day, first_test_day + TEST_DAYS):
         labelled = (day >= first_day) & (day < test_day - LABEL_DELAY_DAYS)
         known = numpy.unique(card[labelled & (fraud == 1)])
         kept.append(numpy.flatnonzero((day == test_day) & ~numpy.isin(card, known)))

@@ -63,6 +63,7 @@ make_topic transactions "$partitions"
 write_config
 say "handbook: scoring $count transactions"
 score_all "$count"
-awk -F'[:,}]' '{ printf "weir: %d transactions in %.1f s, %d a second, %.1f CPU seconds, %.0f MiB at most\n", $2, $4, $6, $8, $10 }' "$work/watch.json"
+awk -F'[:,}]' '{ printf "weir: %d transactions in %.1f s, %d a second, %.1f CPU seconds, %.0f MiB at most\n",
+    $2, $4, $6, $8, $10 }' "$work/watch.json"
 "$build/weir" tail --config "$work/weir.yaml" --topic scores --from beginning --until-end --format json |
     "$python" "$here/compare.py" "$data" -

@@ -25,11 +25,11 @@ static void decode_with_protobuf_c(weir_span payload)
 
 static double time_run(const bench_feed *feed, void (*decode)(weir_span payload))
 {
-    int64_t began_ns = bench_now_ns();
+    int64_t began_ns = bench_cpu_ns();
     for (size_t pass = 0; pass < PASS_COUNT; pass++)
         for (size_t i = 0; i < feed->count; i++)
             decode(bench_feed_payload(feed, i));
-    return (double)(bench_now_ns() - began_ns) / ((double)PASS_COUNT * (double)feed->count);
+    return (double)(bench_cpu_ns() - began_ns) / ((double)PASS_COUNT * (double)feed->count);
 }
 
 static double time_decoder(const bench_feed *feed, void (*decode)(weir_span payload))

@@ -26,7 +26,7 @@ typedef struct target {
     double until;
 } target;
 
-/* --- the metrics page ------------------------------------------------------------------------------------------ */
+/* --- the metrics page -------------------------------------------------------------------------------------------- */
 
 static int connect_loopback(uint16_t port)
 {
@@ -109,7 +109,7 @@ static double rss_peak_mib(int pid)
     return line ? strtod(line + 6, NULL) / 1024 : -1;
 }
 
-/* --- watching ------------------------------------------------------------------------------------------------------ */
+/* --- watching ---------------------------------------------------------------------------------------------------- */
 
 static int print_result(const target *watched, double first_count, double count, double seconds)
 {

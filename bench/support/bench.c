@@ -7,11 +7,21 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-int64_t bench_now_ns(void)
+static int64_t read_clock_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+int64_t bench_now_ns(void)
+{
+    return read_clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t bench_cpu_ns(void)
+{
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static int pin_to_last_core(void)

@@ -16,6 +16,10 @@ enum { BENCH_RUN_COUNT = 5 }; /* timed runs a figure; the median is reported */
 /* Monotonic nanoseconds. */
 int64_t bench_now_ns(void);
 
+/* Nanoseconds this thread has had a core, kernel included: what a bench that only computes is timed with, so that
+ * somebody else's turn on the core is not counted. */
+int64_t bench_cpu_ns(void);
+
 /* Pins the thread to the last core it may run on (the first one takes most interrupts) and describes the machine
  * on standard error. */
 void bench_begin(const char *bench_name);

@@ -35,14 +35,14 @@ static size_t fill_batch(bench_cards *cards, const bench_feed *feed, size_t begi
 double bench_cards_score(bench_cards *cards, const bench_rules *rules, const bench_feed *feed)
 {
     static weir_engine_item items[WEIR_BATCH_MAX];
-    int64_t began_ns = bench_now_ns();
+    int64_t began_ns = bench_cpu_ns();
     for (size_t at = 0, count; at < feed->count; at += count) {
         count = fill_batch(cards, feed, at, items);
         size_t done = 0;
         bench_require(weir_engine_step(rules->engine, rules->ruleset, items, count, &done), "engine", NULL);
         weir_check(done == count && items[count - 1].arrival == WEIR_ARRIVAL_APPENDED);
     }
-    return (double)(bench_now_ns() - began_ns) / (double)feed->count;
+    return (double)(bench_cpu_ns() - began_ns) / (double)feed->count;
 }
 
 void bench_cards_warm(bench_cards *cards, const bench_rules *rules, bench_feed *feed, bench_stream *stream,

@@ -21,7 +21,7 @@ const char *bench_rules_path(int argc, char **argv)
     return argc > 1 ? argv[1] : BENCH_MODEL_PATH;
 }
 
-/* --- scaling windows ----------------------------------------------------------------------------------------------- */
+/* --- scaling windows --------------------------------------------------------------------------------------------- */
 
 /* Whether a duration such as "24h" begins at `text`, `previous` being the character before it. */
 static bool duration_at(char previous, const char *text, size_t *size_out, int64_t *us_out)
@@ -102,7 +102,7 @@ static void scale_windows(bench_rules *rules, int64_t longest_us)
     model->feature_names = names;
 }
 
-/* --- rules --------------------------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------------------------- */
 
 static void compile(bench_rules *rules, int64_t horizon_us)
 {

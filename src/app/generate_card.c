@@ -114,7 +114,7 @@ static generate_purchase buy_online(generate_card *card)
     uint32_t merchant = known ? card->online_favourites[weir_rng_below(rng, GENERATE_ONLINE_FAVOURITE_COUNT)]
                               : generate_pick_online(rng);
     generate_purchase purchase = generate_online_purchase(card, merchant);
-    if (generate_chance(rng, 0.04)) /* a friend's computer, the office */
+    if (generate_chance(rng, 0.012)) /* a friend's computer, the office */
         purchase.device = weir_rng_next(rng);
     return purchase;
 }

@@ -36,7 +36,7 @@ static int64_t until_hour(const generate_card *card, double hour)
 
 static int64_t begin_card_testing(generate_card *card, generate_script *script)
 {
-    script->mild = generate_chance(&card->rng, 0.3);
+    script->mild = generate_chance(&card->rng, 0.2);
     script->step_count = (uint8_t)(script->mild ? generate_count(&card->rng, 3, 5) : generate_count(&card->rng, 5, 12));
     script->merchant = generate_pick_online(&card->rng);
     script->device = weir_rng_next(&card->rng);
@@ -66,26 +66,27 @@ static int64_t step_card_testing(generate_card *card, generate_script *script, g
 static int64_t begin_account_takeover(generate_card *card, generate_script *script)
 {
     weir_rng *rng = &card->rng;
-    script->mild = generate_chance(rng, 0.3);
-    script->step_count = (uint8_t)generate_count(rng, 4, 10);
+    script->mild = generate_chance(rng, 0.2);
+    script->step_count = (uint8_t)generate_count(rng, 5, 12);
     script->device = script->mild && generate_chance(rng, 0.4) ? card->device : weir_rng_next(rng);
-    script->amount = generate_between(rng, script->mild ? 15 : 35, script->mild ? 50 : 110);
-    return generate_chance(rng, 0.7) ? until_hour(card, generate_between(rng, 0.5, 4)) : 0;
+    script->amount = generate_between(rng, script->mild ? 20 : 60, script->mild ? 60 : 150);
+    return generate_chance(rng, script->mild ? 0.5 : 0.85) ? until_hour(card, generate_between(rng, 0.5, 4)) : 0;
 }
 
 static int64_t step_account_takeover(generate_card *card, generate_script *script, generate_purchase *purchase_out)
 {
     static const uint16_t EASILY_SOLD[] = {5732, 6051, 5947, 5734, 5651, 4722, 0};
     weir_rng *rng = &card->rng;
-    uint32_t merchant = generate_chance(rng, 0.7) ? generate_pick_selling(rng, true, 0, EASILY_SOLD)
+    uint32_t merchant = generate_chance(rng, 0.9) ? generate_pick_selling(rng, true, 0, EASILY_SOLD)
                                                   : generate_pick_online(rng);
     *purchase_out = generate_online_purchase(card, merchant);
+    purchase_out->with_device = true;
     purchase_out->device = script->device;
-    purchase_out->amount = script->amount * generate_between(rng, 0.7, 1.3);
+    purchase_out->amount = script->amount * generate_between(rng, 0.8, 1.3);
     purchase_out->declined = generate_chance(rng, 0.03 + 0.03 * script->step);
     purchase_out->pattern = WEIR_FRAUD_ACCOUNT_TAKEOVER;
-    script->amount *= script->mild ? 1.15 : 1.35;
-    return script->mild ? HOURS(generate_between(rng, 0.3, 5)) : MINUTES(generate_between(rng, 2, 35));
+    script->amount *= script->mild ? 1.15 : 1.3;
+    return script->mild ? HOURS(generate_between(rng, 0.3, 5)) : MINUTES(generate_between(rng, 1, 12));
 }
 
 /* ---- stolen and used far away ----------------------------------------------------------------------------- */
@@ -95,8 +96,8 @@ static int64_t step_account_takeover(generate_card *card, generate_script *scrip
 static int64_t begin_stolen_far(generate_card *card, generate_script *script)
 {
     weir_rng *rng = &card->rng;
-    script->mild = generate_chance(rng, 0.3);
-    script->step_count = (uint8_t)generate_count(rng, 2, 6);
+    script->mild = generate_chance(rng, 0.2);
+    script->step_count = (uint8_t)generate_count(rng, 3, 7);
     double far_km = script->mild ? 250 : 1500;
     do
         script->city = (uint16_t)weir_rng_below(rng, generate_city_count());
@@ -116,17 +117,17 @@ static int64_t step_stolen_far(generate_card *card, generate_script *script, gen
                              : generate_pick_selling(rng, false, script->city, EASILY_SOLD);
     *purchase_out = generate_local_purchase(card, merchant);
     purchase_out->channel = cash ? WEIR_CHANNEL_ATM : WEIR_CHANNEL_POS;
-    if (generate_chance(rng, script->mild ? 0.35 : 0.75))
+    if (generate_chance(rng, script->mild ? 0.35 : 0.9))
         purchase_out->entry = WEIR_ENTRY_MAGSTRIPE;
-    purchase_out->amount = cash ? 100.0 * generate_count(rng, 1, 5) : generate_between(rng, 25, script->mild ? 180 : 480);
+    purchase_out->amount = cash ? 100.0 * generate_count(rng, 1, 5) : generate_between(rng, script->mild ? 25 : 80, script->mild ? 180 : 560);
     purchase_out->declined = generate_chance(rng, 0.2);
     purchase_out->pattern = WEIR_FRAUD_STOLEN_FAR;
-    return MINUTES(generate_between(rng, 6, 45));
+    return MINUTES(generate_between(rng, 3, 25));
 }
 
 /* ---- bust-out: build up, then empty ------------------------------------------------------------------------ */
 
-enum { BUST_OUT_RAMP_MIN = 18, BUST_OUT_RAMP_MAX = 28, BUST_OUT_FINALE = 6 };
+enum { BUST_OUT_RAMP_MIN = 18, BUST_OUT_RAMP_MAX = 28, BUST_OUT_FINALE = 8 };
 
 static int64_t begin_bust_out(generate_card *card, generate_script *script)
 {
@@ -135,25 +136,25 @@ static int64_t begin_bust_out(generate_card *card, generate_script *script)
     return until_hour(card, generate_between(&card->rng, 9, 18));
 }
 
-/* The first half of the ramp cannot be told from a pay rise, and nobody labels it. */
+/* Most of the ramp cannot be told from a pay rise, and nobody labels it. */
 static int64_t step_bust_out(generate_card *card, generate_script *script, generate_purchase *purchase_out)
 {
     static const uint16_t WORTH_MUCH[] = {5732, 6051, 5944, 4722, 0};
     weir_rng *rng = &card->rng;
     int left = script->step_count - script->step;
     bool finale = left <= BUST_OUT_FINALE;
-    bool online = generate_chance(rng, finale ? 0.6 : card->online_share);
+    bool online = generate_chance(rng, finale ? 0.8 : card->online_share);
     uint32_t merchant = finale ? generate_pick_selling(rng, online, card->city, WORTH_MUCH)
                         : online ? generate_pick_online(rng)
                                  : generate_pick_local(rng, card->city);
     *purchase_out = online ? generate_online_purchase(card, merchant) : generate_local_purchase(card, merchant);
     double ramp = (double)script->step / (script->step_count - BUST_OUT_FINALE);
-    purchase_out->amount = finale ? generate_between(rng, 500, 2200)
-                                  : script->amount * (1 + 6 * ramp * ramp) * generate_between(rng, 0.6, 1.5);
-    purchase_out->declined = generate_chance(rng, finale ? 0.5 - 0.08 * left : 0.01);
-    purchase_out->pattern = ramp > 0.6 ? WEIR_FRAUD_BUST_OUT : WEIR_FRAUD_NONE;
+    purchase_out->amount = finale ? generate_between(rng, 700, 2500)
+                                  : script->amount * (1 + 10 * ramp * ramp) * generate_between(rng, 0.6, 1.5);
+    purchase_out->declined = generate_chance(rng, finale ? 0.5 - 0.06 * left : 0.01);
+    purchase_out->pattern = ramp > 0.85 ? WEIR_FRAUD_BUST_OUT : WEIR_FRAUD_NONE;
     if (finale)
-        return MINUTES(generate_between(rng, 15, 200));
+        return MINUTES(generate_between(rng, 4, 45));
     int64_t gap = HOURS(generate_between(rng, 8, 26));
     double hour = generate_card_hour(card, card->episode_next_us + gap);
     return hour < 8 ? gap + HOURS(8 - hour) : gap; /* 2-3 weeks in all, asleep at night */
@@ -238,9 +239,9 @@ enum { EPISODE_RETRY, EPISODE_COUNT = 8 };
 static const episode_kind EPISODES[EPISODE_COUNT] = {
     [EPISODE_RETRY] = {WEIR_FRAUD_NONE, 0, 0, begin_retry, step_retry},
     {WEIR_FRAUD_CARD_TESTING, 0.20, 7.2, begin_card_testing, step_card_testing},
-    {WEIR_FRAUD_ACCOUNT_TAKEOVER, 0.17, 7, begin_account_takeover, step_account_takeover},
-    {WEIR_FRAUD_STOLEN_FAR, 0.22, 4, begin_stolen_far, step_stolen_far},
-    {WEIR_FRAUD_BUST_OUT, 0.06, 15, begin_bust_out, step_bust_out},
+    {WEIR_FRAUD_ACCOUNT_TAKEOVER, 0.15, 8.5, begin_account_takeover, step_account_takeover},
+    {WEIR_FRAUD_STOLEN_FAR, 0.19, 5, begin_stolen_far, step_stolen_far},
+    {WEIR_FRAUD_BUST_OUT, 0.06, 11.5, begin_bust_out, step_bust_out},
     {WEIR_FRAUD_NONE, 2.5, 0, begin_app_burst, step_app_burst},
     {WEIR_FRAUD_NONE, 3.0, 0, begin_spree, step_spree},
     {WEIR_FRAUD_NONE, 0.6, 0, begin_new_phone, step_new_phone},

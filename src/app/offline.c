@@ -1,5 +1,6 @@
 #include "weir/app/offline.h"
 
+#include "weir/base/check.h"
 #include "weir/base/hash.h"
 
 #include <stdlib.h>
@@ -95,6 +96,7 @@ static weir_status open_partitions(weir_offline *offline, weir_error *error)
 
 weir_status weir_offline_open(const weir_offline_options *options, weir_offline **offline_out, weir_error *error)
 {
+    weir_check(options->partition_count >= 1 && options->limits.payload_size_max < MESSAGE_SIZE_MAX);
     weir_offline *offline = calloc(1, sizeof *offline);
     if (!offline)
         return weir_error_set(error, WEIR_FULL, "no memory to score");
@@ -148,8 +150,7 @@ weir_status weir_offline_push(weir_offline *offline, weir_span message, uint64_t
                               weir_error *error)
 {
     if (message.size > MESSAGE_SIZE_MAX)
-        return weir_error_set(error, WEIR_INVALID, "a message of %zu bytes is larger than the %d that are read",
-                              message.size, MESSAGE_SIZE_MAX);
+        message.size = MESSAGE_SIZE_MAX; /* beyond any limit still, and so rejected as oversized */
     int32_t partition = partition_of(offline, message);
     offline_partition *home = &offline->partitions[partition];
     uint8_t *copy = offline->payloads + offline->payload_used;
@@ -161,6 +162,7 @@ weir_status weir_offline_push(weir_offline *offline, weir_span message, uint64_t
     offline->sources[at] =
         (weir_source){.topic = offline->options.topic, .partition = partition, .offset = home->next_offset};
     offline->jobs[at] = (weir_job){.payload = weir_span_of(copy, message.size),
+                                   .partition = partition,
                                    .offset = home->next_offset++,
                                    .now_us = now_us,
                                    .state = home->state,

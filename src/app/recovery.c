@@ -5,8 +5,15 @@
 static weir_status refuse(const weir_recovery_facts *facts, weir_error *error, const char *found, int64_t at,
                           const char *against, int64_t bound, const char *way_out)
 {
-    return weir_error_set(error, WEIR_REFUSED, "%s partition %" PRId32 ": %s is at offset %" PRId64 ", but %s is %" PRId64 ". %s (%s)",
+    return weir_error_set(error, WEIR_REFUSED,
+                          "%s partition %" PRId32 ": %s is at offset %" PRId64 ", but %s is %" PRId64 ". %s (%s)",
                           facts->topic, facts->partition, found, at, against, bound, way_out, facts->state_path);
+}
+
+/* A group that has committed nothing begins where the log does. */
+static int64_t committed_or_start(const weir_partition_bounds *bounds)
+{
+    return bounds->committed >= 0 ? bounds->committed : bounds->log_start;
 }
 
 /* Rows of what must not be: each names a fact, the bound it broke, and what an operator can do. */
@@ -36,11 +43,12 @@ static weir_status check(const weir_recovery_facts *facts, weir_error *error)
     if (facts->replay_from > bounds->log_end)
         return refuse(facts, error, "the state's checkpoint", facts->replay_from, "the log's end", bounds->log_end,
                       "The state is of a longer log: move the state directory away to rebuild it from this one");
-    int64_t committed = bounds->committed < 0 ? 0 : bounds->committed;
-    if (facts->replay_from > committed)
-        return refuse(facts, error, "the state's checkpoint", facts->replay_from, "the group's committed offset",
-                      bounds->committed,
-                      "The group's offsets were reset behind the state: move the state directory away to rebuild it, "
+    if (facts->replay_from > committed_or_start(bounds))
+        return refuse(facts, error, "the state's checkpoint", facts->replay_from,
+                      bounds->committed >= 0 ? "the group's committed offset"
+                                             : "the group has committed nothing and the log's start",
+                      committed_or_start(bounds),
+                      "The group's offsets expired or were reset behind the state: move the state directory away to rebuild it, "
                       "or set the group's offset at or above the checkpoint");
     return WEIR_OK;
 }
@@ -52,7 +60,7 @@ weir_status weir_recovery_decide(const weir_recovery_facts *facts, weir_recovery
         return status;
     const weir_partition_bounds *bounds = &facts->bounds;
     weir_recovery_plan plan = {.position = facts->replay_from >= 0 ? facts->replay_from : bounds->log_start};
-    int64_t committed = bounds->committed >= 0 ? bounds->committed : bounds->log_start;
+    int64_t committed = committed_or_start(bounds);
     for (int output = 0; output < WEIR_OUTPUT_COUNT; output++) {
         int64_t after_last = facts->last_outputs[output] + 1;
         plan.marks[output] = after_last > committed ? after_last : committed;

@@ -74,6 +74,12 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
     return WEIR_OK;
 }
 
+void weir_worker_adopt(weir_worker *worker, const weir_ruleset *ruleset)
+{
+    worker->ruleset = ruleset;
+    look_up_slots(worker);
+}
+
 void weir_worker_close(weir_worker *worker)
 {
     if (!worker)

@@ -114,13 +114,7 @@ void weir_worker_resume_partition(weir_worker *worker, int32_t number)
     worker->options.port->ops->pause(worker->options.port, number, false);
 }
 
-void weir_worker_adopt(weir_worker *worker, const weir_ruleset *ruleset)
-{
-    worker->ruleset = ruleset;
-    look_up_slots(worker);
-}
-
-/* ---- from any thread -------------------------------------------------------------------------------------- */
+/* ---- what others look at ---- */
 
 const weir_partition *weir_worker_partition(const weir_worker *worker, int32_t number)
 {

@@ -82,8 +82,8 @@ static const weir_kafka_property FIXED_READER[] = {
     {"auto.offset.reset", "error"},
     {"isolation.level", "read_committed"},
     {"enable.partition.eof", "true"},
-    {"queued.min.messages", "10000"},
-    {"queued.max.messages.kbytes", "8192"},
+    {"queued.min.messages", "200000"}, /* a full queue stops fetching for up to a second */
+    {"queued.max.messages.kbytes", "32768"},
 };
 static const weir_kafka_property FIXED_PRODUCER[] = {
     {"enable.idempotence", "true"},

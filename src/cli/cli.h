@@ -83,7 +83,8 @@ enum { WEIR_CLI_GO_ON = -1 };
 
 /* Reads flags and operands of argv[1..]. `--name value` and `--name=value`; `--` ends the flags; a lone `-` is an
  * operand. --help (or -h) prints the usage on standard output and returns WEIR_EXIT_OK. A flag that is not known (with
- * the nearest that is), a value that does not parse or an operand too many is said on standard error and returns WEIR_EXIT_USAGE.
+ * the nearest that is), a value that does not parse or an operand too many is said on standard error and returns
+ * WEIR_EXIT_USAGE.
  * Values change only for flags that are given: put the defaults there before.
  * operands_out may be NULL when operand_max is 0 and with_conf is false. */
 int weir_cli_parse(const weir_cli_usage *usage, int argc, char **argv, void *values, weir_cli_operands *operands_out);

@@ -28,6 +28,10 @@ enum {
     JOIN_US = 15 * 1000 * 1000
 };
 
+/* The embedded broker answers a fetch that finds nothing only when its time is up, where a real one answers at the
+ * next record; so the wait is kept short here. */
+#define FETCH_WAIT_MS "2"
+
 typedef struct demo_values {
     const char *model;
     int64_t duration_us, cards, seed;
@@ -38,7 +42,7 @@ typedef struct demo_values {
 static const weir_cli_option OPTIONS[] = {
     {"duration", WEIR_CLI_DURATION, offsetof(demo_values, duration_us), "TIME", "how long to send (default: 60s)"},
     {"rate", WEIR_CLI_REAL, offsetof(demo_values, rate), "N", "transactions a second (default: 4000)"},
-    {"cards", WEIR_CLI_INT, offsetof(demo_values, cards), "N", "cards in the stream (default: 3000)"},
+    {"cards", WEIR_CLI_INT, offsetof(demo_values, cards), "N", "cards in the stream (default: 1500)"},
     {"seed", WEIR_CLI_INT, offsetof(demo_values, seed), "N", "another seed, another stream (default: 7)"},
     {"model", WEIR_CLI_TEXT, offsetof(demo_values, model), "FILE", "the model (default: the one weir comes with)"},
     {"quiet", WEIR_CLI_FLAG, offsetof(demo_values, quiet), NULL, "print the summary alone"},
@@ -248,8 +252,7 @@ static void await_service(demo *it)
 static weir_status stream(demo *it, weir_error *error)
 {
     const demo_values *values = it->values;
-    weir_generator_config config = {
-        .seed = (uint64_t)values->seed, .card_count = (uint32_t)values->cards, .events_per_day = 4};
+    weir_generator_config config = {.seed = (uint64_t)values->seed, .card_count = (uint32_t)values->cards};
     weir_generator *generator = NULL;
     weir_sender *sender = NULL;
     weir_status status = weir_generator_open(&config, &generator, error);
@@ -276,7 +279,7 @@ static weir_status load_conf(demo *it, const weir_cli_operands *operands, weir_e
     char model[512];
     const char *fixed[] = {
         "--brokers", weir_embedded_bootstrap(it->embedded), "--state-dir", it->state_dir, "--http.listen", "",
-        "--log.level", "warn", "--workers", "1",
+        "--log.level", "error", "--workers", "1", "--kafka.consumer.fetch.wait.max.ms", FETCH_WAIT_MS,
         "--model", it->values->model ? it->values->model : find_model(model, sizeof model),
     };
     enum { FIXED_COUNT = sizeof fixed / sizeof *fixed };
@@ -303,7 +306,8 @@ static weir_status open_broker(demo *it, weir_error *error)
         if (*topics[i])
             status = weir_embedded_topic(it->embedded, topics[i], PARTITIONS, error);
     if (status == WEIR_OK)
-        status = weir_tail_open(conf->brokers, conf->topics_alerts, -2, NULL, 0, &it->alerts, error);
+        status = weir_tail_open(conf->brokers, conf->topics_alerts, -2,
+                                &(weir_kafka_property){"fetch.wait.max.ms", FETCH_WAIT_MS}, 1, &it->alerts, error);
     return status;
 }
 
@@ -386,7 +390,7 @@ static bool print_summary(demo *it)
 
 int weir_cli_demo(int argc, char **argv)
 {
-    demo_values values = {.duration_us = 60 * WEIR_US_PER_SECOND, .rate = 4000, .cards = 3000, .seed = 7};
+    demo_values values = {.duration_us = 60 * WEIR_US_PER_SECOND, .rate = 4000, .cards = 1500, .seed = 7};
     weir_cli_operands operands;
     int code = weir_cli_parse(&USAGE, argc, argv, &values, &operands);
     if (code != WEIR_CLI_GO_ON)
@@ -394,7 +398,7 @@ int weir_cli_demo(int argc, char **argv)
     if (values.rate <= 0 || values.rate > 1e6 || values.cards < 1 || values.cards > 10000000 || values.duration_us <= 0 ||
         values.duration_us > WEIR_US_PER_HOUR)
         return weir_cli_misused(&USAGE, "--rate is up to 1000000, --cards up to 10000000, --duration up to 1h");
-    weir_log_options log = {.file = STDERR_FILENO, .level = WEIR_LOG_WARN};
+    weir_log_options log = {.file = STDERR_FILENO, .level = WEIR_LOG_ERROR};
     weir_log_setup(&log);
     struct sigaction action = {.sa_handler = interrupt};
     sigaction(SIGINT, &action, NULL);

@@ -198,16 +198,32 @@ static bool is_help(const char *argument)
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
+/* The lists live as long as the process, as argv does, to which their items point: each block begins with a pointer to
+ * the one before. */
+typedef struct operand_block {
+    struct operand_block *previous;
+    const char *items[];
+} operand_block;
+
+static bool make_operands(size_t argument_count, weir_cli_operands *operands_out)
+{
+    static operand_block *blocks;
+    operand_block *block = calloc(1, sizeof *block + 2 * (argument_count + 1) * sizeof *block->items);
+    if (!block)
+        return false;
+    block->previous = blocks;
+    blocks = block;
+    *operands_out =
+        (weir_cli_operands){.items = block->items, .conf_arguments = block->items + argument_count + 1};
+    return true;
+}
+
 int weir_cli_parse(const weir_cli_usage *usage, int argc, char **argv, void *values, weir_cli_operands *operands_out)
 {
     parse it = {.usage = usage, .arguments = argv + 1, .count = argc > 0 ? (size_t)argc - 1 : 0, .values = values,
                 .operands = operands_out};
-    if (operands_out) { /* one block for both lists, kept until the process ends: what they hold is argv's */
-        const char **items = calloc(2 * it.count + 2, sizeof *items);
-        if (!items)
-            return weir_cli_misused(usage, "There is no memory for the arguments.");
-        *operands_out = (weir_cli_operands){.items = items, .conf_arguments = items + it.count + 1};
-    }
+    if (operands_out && !make_operands(it.count, operands_out))
+        return weir_cli_misused(usage, "There is no memory for the arguments.");
     bool flags_ended = false;
     int code = WEIR_CLI_GO_ON;
     while (it.at < it.count && code == WEIR_CLI_GO_ON) {

@@ -15,8 +15,8 @@ enum { FILE_COUNT_MAX = 256 };
 static const weir_cli_usage CHECK_USAGE = {
     .command = "model check",
     .synopsis = "FILE...",
-    .summary = "Reads each model as the service would: it must fold into a linear model, its features must compile and\n"
-               "its golden samples must reproduce. One line a file; the exit code is 3 when one was refused.",
+    .summary = "Reads each model as the service would: it must fold into a linear model, its features must compile\n"
+               "and its golden samples must reproduce. One line a file; the exit code is 3 when one was refused.",
     .examples = "  weir model check models/card-fraud.json\n"
                 "  weir model check models/*.json models/*.onnx\n",
     .operand_max = FILE_COUNT_MAX,
@@ -65,8 +65,8 @@ static const weir_cli_option EXPLAIN_OPTIONS[] = {
 static const weir_cli_usage EXPLAIN_USAGE = {
     .command = "model explain",
     .synopsis = "FILE [--json]",
-    .summary = "Prints what a model is made of: identity, training window, thresholds, and for each feature its weight\n"
-               "over the raw value, its effect (the logits one standard deviation is worth), its reference mean and\n"
+    .summary = "Prints what a model is made of: identity, training window, thresholds, and for each feature its\n"
+               "weight over the raw value, its effect (the logits one standard deviation is worth), its reference mean and\n"
                "what it counts as when it is missing. For ONNX, also which nodes were folded into the weights.",
     .options = EXPLAIN_OPTIONS,
     .examples = "  weir model explain models/card-fraud.json\n"

@@ -70,6 +70,8 @@ int weir_cli_run(int argc, char **argv)
     catch_signals();
     weir_log(WEIR_LOG_INFO, "starting", weir_log_text("version", WEIR_VERSION), weir_log_text("brokers", conf.brokers),
              weir_log_text("group", conf.group_id), weir_log_text("topic", conf.topics_transactions));
+    for (size_t i = 0; i < conf.warnings.count; i++)
+        weir_log(WEIR_LOG_WARN, "configuration", weir_log_text("problem", conf.warnings.items[i]));
     weir_launch launch = {.conf = &conf, .stop = &stop};
     weir_status status = weir_launch_run(&launch, &error);
     if (status != WEIR_OK)

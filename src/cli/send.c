@@ -124,8 +124,8 @@ static const weir_cli_usage USAGE = {
     .command = "send",
     .synopsis = "--brokers HOST:PORT [--input FILE] [flags]",
     .summary = "Publishes transactions to the input topic, keyed by card token, so that a card's events share a\n"
-               "partition in order. Each is checked as the service would check it; what it would refuse is not sent but\n"
-               "reported with its line, and the exit code is then 3. A CSV file begins with a line of field names.",
+               "partition in order. Each is checked as the service would check it; what it would refuse is not sent\n"
+               "but reported with its line, and the exit code is then 3. A CSV file begins with field names.",
     .options = OPTIONS,
     .with_conf = true,
     .examples = "  weir generate --seed 7 --cards 1000 --days 3 --format jsonl | weir send --brokers localhost:9092\n"
@@ -145,8 +145,8 @@ static weir_kafka_property *gather_properties(const weir_conf *conf, size_t *cou
     return properties;
 }
 
-static weir_status open_job(job *one, const weir_conf *conf, const send_values *values, const transactions_format *format,
-                            weir_error *error)
+static weir_status open_job(job *one, const weir_conf *conf, const send_values *values,
+                            const transactions_format *format, weir_error *error)
 {
     one->rate = values->rate;
     one->limits = (weir_decode_limits){.framing = (weir_framing)conf->input_framing,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,14 @@ static const carried TYPES[] = {
 };
 enum { TYPE_COUNT = sizeof TYPES / sizeof *TYPES };
 
+/* Whether somebody still reads standard output; a pipe that was closed tells even when nothing is written. */
+static bool is_heard(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    errno = EPIPE;
+    return fflush(stdout) == 0 && (poll(&out, 1, 0) <= 0 || !(out.revents & (POLLERR | POLLHUP)));
+}
+
 /* False when standard output is gone. */
 static bool print_record(printer *out, const weir_record *record)
 {
@@ -155,9 +164,9 @@ static bool print_record(printer *out, const weir_record *record)
         status = weir_error_set(&error, WEIR_FULL, "longer than %d bytes", LINE_SIZE_MAX);
     if (status != WEIR_OK) {
         out->undecodable++;
-        fprintf(stderr, "weir tail: %s [%d] offset %" PRId64 ": not a %s: %s\n", out->topic, record->partition,
+        fprintf(stderr, "weir tail: %s [%d] offset %" PRId64 " does not decode as %s: %s\n", out->topic, record->partition,
                 record->offset, out->type->name, error.message);
-        return true;
+        return is_heard();
     }
     out->printed++;
     return fwrite(out->line.base, 1, out->line.used, stdout) == out->line.used;
@@ -185,13 +194,13 @@ static void listen_for_signals(void)
 static int follow(printer *out, const tail_values *values)
 {
     bool ended = false, writable = true;
-    while (!stopped && writable && (values->count < 0 || out->printed < (uint64_t)values->count) &&
+    while (!stopped && writable && (values->count < 0 || out->printed + out->undecodable < (uint64_t)values->count) &&
            !(values->until_end && ended)) {
         weir_record record;
         if (weir_tail_next(out->tail, WAIT_US, &record, &ended))
             writable = print_record(out, &record);
         else
-            writable = fflush(stdout) == 0;
+            writable = is_heard();
     }
     if (!writable && errno == EPIPE)
         return WEIR_EXIT_OK;

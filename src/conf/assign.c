@@ -168,7 +168,8 @@ void weir_conf_property_set(weir_conf_loader *loader, const char *name, const ch
         return;
     }
     if (!weir_conf_property_is_secret(name) && strlen(value) >= WEIR_CONF_VALUE_MAX) {
-        weir_conf_report(loader, WEIR_INVALID, place, "the value of kafka.%.100s has more than 4,095 characters.", given);
+        weir_conf_report(loader, WEIR_INVALID, place, "the value of kafka.%.100s has more than 4,095 characters.",
+                         given);
         return;
     }
     weir_conf_property *property = find(loader->conf, scope, name);

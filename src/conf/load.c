@@ -68,7 +68,8 @@ static void add_warning(weir_conf_loader *loader, const char *variable, const ch
     if (!items)
         return;
     warnings->items = items;
-    if (asprintf(&items[warnings->count], "The variable %.200s is not an option; did you mean %s?", variable, meant) > 0)
+    char **item = &items[warnings->count];
+    if (asprintf(item, "The variable %.200s is not an option; did you mean %s?", variable, meant) > 0)
         warnings->count++;
 }
 

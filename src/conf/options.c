@@ -81,7 +81,7 @@ static const weir_conf_option OPTIONS[] = {
      .field = AT(dead_letters_share_max), .fallback = "0.5", .least = "0", .most = "1",
      .doc = "a partition pauses when more of its latest records than this are dead letters; 1 = never"},
     {.name = "dead_letters.window", .section = RECORDS, .type = WEIR_CONF_INT, .field = AT(dead_letters_window_count),
-     .fallback = "1000", .least = "10", .most = "1000000", .doc = "how many latest records that share is taken of"},
+     .fallback = "1000", .least = "10", .most = "4096", .doc = "how many latest records that share is taken of"},
 
     {.name = "model", .flag = "model", .section = ENGINE, .type = WEIR_CONF_PATH, .field = AT(model), .fallback = "",
      .doc = "the model file, ONNX or weir.linear/v1 JSON; required"},

@@ -45,8 +45,8 @@ static void escape(weir_writer *writer, weir_span text)
 static size_t quote(const char *text, char *text_out, size_t capacity)
 {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:";
-    bool plain = (isalnum((unsigned char)*text) || *text == '/') && !text[strspn(text, PLAIN)] && text[strlen(text) - 1] != ':' &&
-                 strcmp(text, "null") != 0;
+    bool plain = (isalnum((unsigned char)*text) || *text == '/') && !text[strspn(text, PLAIN)] &&
+                 text[strlen(text) - 1] != ':' && strcmp(text, "null") != 0;
     if (plain)
         return (size_t)snprintf(text_out, capacity, "%s", text);
     char escaped[WEIR_CONF_QUOTED_MAX];
@@ -128,18 +128,17 @@ static void print_option(const weir_conf_option *option, FILE *out)
     fprintf(out, "  %s", option->name);
     if (option->flag)
         fprintf(out, "  (--%s)", option->flag);
-    fprintf(out, "\n      %s.\n      %c%s", option->doc, toupper((unsigned char)*wanted), wanted + 1);
-    if (*option->fallback)
-        fprintf(out, "; default %s", option->fallback);
-    fprintf(out, ".%s\n\n", option->secret ? " Secret: never printed." : "");
+    fprintf(out, "\n      %c%s.\n", toupper((unsigned char)*option->doc), option->doc + 1);
+    fprintf(out, "      %c%s. Default: %s.%s\n\n", toupper((unsigned char)*wanted), wanted + 1,
+            *option->fallback ? option->fallback : "empty", option->secret ? " Secret: never printed." : "");
 }
 
 void weir_conf_print_options(FILE *out)
 {
     size_t count;
     const weir_conf_option *options = weir_conf_options(&count);
-    fprintf(out, "Each option goes into a YAML file (nested or with dots), the environment (WEIR_ and the name in capitals\n"
-                 "with _ for dots) or a flag (--NAME VALUE); the later of these wins.\n\n");
+    fprintf(out, "Each option goes into a YAML file (nested or with dots), the environment (WEIR_ and the name in\n"
+                 "capitals with _ for dots) or a flag (--NAME VALUE); the later of these wins.\n\n");
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || options[i].section != options[i - 1].section)
             fprintf(out, "%s\n\n", options[i].section);

@@ -11,7 +11,8 @@ enum { WEIR_CONF_VALUE_MAX = 4096, WEIR_CONF_QUOTED_MAX = 7 * WEIR_CONF_VALUE_MA
 void *weir_conf_field(const weir_conf *conf, const weir_conf_option *option);
 
 /* Parses `text` into the option's field, giving back what was there.
- * Fails: WEIR_INVALID when it is not of the type or out of range, WEIR_FULL without memory; the field keeps its value. */
+ * Fails: WEIR_INVALID when it is not of the type or out of range, WEIR_FULL without memory; the field then keeps its
+ *        value. */
 WEIR_MUST_USE weir_status weir_conf_value_set(weir_conf *conf, const weir_conf_option *option, const char *text);
 
 /* Frees what the field owns and leaves it zero. */

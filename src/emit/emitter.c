@@ -48,9 +48,11 @@ bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output)
 
 static weir_status send(weir_emitter *emitter, weir_ledger *ledger, const weir_outgoing *outgoing, bool *sent_out)
 {
-    weir_status status = emitter->port->ops->produce(emitter->port, outgoing);
+    weir_status status = weir_ledger_reserve(ledger, outgoing->output);
     if (status == WEIR_OK)
-        status = weir_ledger_sent(ledger, outgoing->output, outgoing->source_offset);
+        status = emitter->port->ops->produce(emitter->port, outgoing);
+    if (status == WEIR_OK)
+        weir_ledger_sent(ledger, outgoing->output, outgoing->source_offset);
     *sent_out = status == WEIR_OK;
     return status;
 }
@@ -72,8 +74,6 @@ static weir_status send_message(weir_emitter *emitter, weir_ledger *ledger, weir
     *sent_out = false;
     if (!emitter->options.enabled[output] || !weir_ledger_may_emit(ledger, output, offset))
         return WEIR_OK;
-    if (ledger->pending[output].count == WEIR_LEDGER_PENDING_MAX)
-        return WEIR_FULL;
     weir_writer writer = weir_writer_of(emitter->scratch, sizeof emitter->scratch);
     if (emitter->options.framing == WEIR_FRAMING_CONFLUENT)
         weir_frame_write(&writer, emitter->options.schema_ids[output]);
@@ -111,8 +111,6 @@ weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger,
     if (!emitter->options.enabled[WEIR_OUTPUT_DEAD_LETTERS] ||
         !weir_ledger_may_emit(ledger, WEIR_OUTPUT_DEAD_LETTERS, record->offset))
         return WEIR_OK;
-    if (ledger->pending[WEIR_OUTPUT_DEAD_LETTERS].count == WEIR_LEDGER_PENDING_MAX)
-        return WEIR_FULL;
     weir_dead_letter_cause cause = {
         .source = {.topic = emitter->input_topic, .partition = record->partition, .offset = record->offset},
         .key = record->key,
@@ -140,5 +138,11 @@ weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger,
         .headers = headers,
         .header_count = WEIR_DEAD_LETTER_HEADER_COUNT,
     };
+    status = send(emitter, ledger, &outgoing, sent_out);
+    if (status != WEIR_INVALID)
+        return status;
+    /* With its headers it is larger than the topic takes. Where it stands has to do: a record that cannot be set
+     * aside would hold up the partition for good. */
+    outgoing.key = outgoing.payload = (weir_span){0};
     return send(emitter, ledger, &outgoing, sent_out);
 }

@@ -35,16 +35,22 @@ bool weir_ledger_may_emit(const weir_ledger *ledger, weir_output output, int64_t
     return offset >= ledger->marks[output];
 }
 
-weir_status weir_ledger_sent(weir_ledger *ledger, weir_output output, int64_t offset)
+weir_status weir_ledger_reserve(weir_ledger *ledger, weir_output output)
 {
     weir_ledger_queue *queue = &ledger->pending[output];
-    if (queue->count == WEIR_LEDGER_PENDING_MAX || (queue->count == queue->capacity && !grow(queue)))
+    if (queue->count == WEIR_LEDGER_PENDING_MAX)
         return WEIR_FULL;
+    return queue->count < queue->capacity || grow(queue) ? WEIR_OK : WEIR_FULL;
+}
+
+void weir_ledger_sent(weir_ledger *ledger, weir_output output, int64_t offset)
+{
+    weir_ledger_queue *queue = &ledger->pending[output];
+    weir_check(queue->count < queue->capacity);
     weir_check(offset >= ledger->marks[output]);
     weir_check(queue->count == 0 || *slot(queue, queue->count - 1) <= offset);
     queue->count++;
     *slot(queue, queue->count - 1) = offset;
-    return WEIR_OK;
 }
 
 /* The idempotent producer keeps order within a partition, so the acknowledged one is the oldest. One that is not

@@ -18,7 +18,8 @@ typedef struct weir_http_address {
 } weir_http_address;
 
 /* Fails: WEIR_INVALID with what was found and wanted. */
-WEIR_MUST_USE weir_status weir_http_address_parse(const char *listen, weir_http_address *address_out, weir_error *error);
+WEIR_MUST_USE weir_status weir_http_address_parse(const char *listen, weir_http_address *address_out,
+                                                  weir_error *error);
 
 /* 127.0.0.0/8 and ::1 (also as ::ffff:127.0.0.1). */
 bool weir_http_address_is_loopback(const weir_http_address *address);

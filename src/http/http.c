@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,25 +82,25 @@ static const weir_http_route *find_route(const weir_http *http, const char *path
 
 /* ---- answers ---- */
 
-static enum MHD_Result send_response(struct MHD_Connection *connection, weir_http_response *response, const char *header,
-                                     const char *header_value)
+static enum MHD_Result send_response(struct MHD_Connection *connection, weir_http_response *response,
+                                     const char *header, const char *header_value)
 {
     if (response->failed) {
         free(response->body);
         *response = (weir_http_response){.code = 500, .content_type = "application/json"};
     }
-    struct MHD_Response *answer = MHD_create_response_from_buffer(response->size, response->body, MHD_RESPMEM_MUST_FREE);
-    if (!answer) {
+    struct MHD_Response *sent = MHD_create_response_from_buffer(response->size, response->body, MHD_RESPMEM_MUST_FREE);
+    if (!sent) {
         free(response->body);
         return MHD_NO;
     }
-    MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
-    MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(sent, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    MHD_add_response_header(sent, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(sent, "X-Content-Type-Options", "nosniff");
     if (header)
-        MHD_add_response_header(answer, header, header_value);
-    enum MHD_Result result = MHD_queue_response(connection, (unsigned)response->code, answer);
-    MHD_destroy_response(answer);
+        MHD_add_response_header(sent, header, header_value);
+    enum MHD_Result result = MHD_queue_response(connection, (unsigned)response->code, sent);
+    MHD_destroy_response(sent);
     return result;
 }
 

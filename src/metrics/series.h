@@ -23,13 +23,13 @@ typedef struct weir_metrics_series_set {
 /* Finds or makes the series and sets its value. False when there is no memory. Takes the lock. */
 bool weir_metrics_series_put(weir_metrics_series_set *set, weir_metric metric, const char *const *labels, double value);
 
-/* Removes the series of `metric` (any when WEIR_METRIC_COUNT) whose label of that name equals `value` (any when the name
- * is NULL). Takes the lock. */
+/* Removes the series of `metric` (any when WEIR_METRIC_COUNT) whose label of that name equals `value` (any when the
+ * name is NULL). Takes the lock. */
 void weir_metrics_series_remove(weir_metrics_series_set *set, weir_metric metric, const char *label_name,
                                 const char *value);
 
-/* A copy of all series, to be freed by the caller, so that the lock is not held while they are printed. False when there
- * is no memory. Takes the lock. */
+/* A copy of all series, to be freed by the caller, so that the lock is not held while they are printed. False when
+ * there is no memory. Takes the lock. */
 bool weir_metrics_series_copy(weir_metrics_series_set *set, weir_metrics_series **items_out, size_t *count_out);
 
 #endif

@@ -1,6 +1,8 @@
 #include "event_pack.h"
 
-enum field { TRANSACTION, CARD, MERCHANT, TERMINAL, DEVICE, MCC, COUNTRY, CURRENCY, CODES, LOCATION, LABEL, FIELD_COUNT };
+enum field {
+    TRANSACTION, CARD, MERCHANT, TERMINAL, DEVICE, MCC, COUNTRY, CURRENCY, CODES, LOCATION, LABEL, FIELD_COUNT
+};
 
 static const uint8_t FIELD_SIZES[FIELD_COUNT] = {
     [TRANSACTION] = 6, [CARD] = 6,     [MERCHANT] = 6, [TERMINAL] = 6, [DEVICE] = 6, [MCC] = 2,
@@ -78,7 +80,8 @@ weir_event weir_event_pack_origin(int64_t base_time_us)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian, and so is store()");
 
 /* Packs one event; `before` holds the previous one's fields and becomes this one's. */
-static inline uint8_t *pack_one(uint8_t *at, uint64_t before[FIELD_COUNT], uint64_t time_delta_us, const weir_event *event)
+static inline uint8_t *pack_one(uint8_t *at, uint64_t before[FIELD_COUNT], uint64_t time_delta_us,
+                                const weir_event *event)
 {
     uint64_t now[FIELD_COUNT];
     fields_of(event, now);

@@ -92,11 +92,12 @@ struct weir_state {
 };
 
 /* ---- save.c ---- */
-/* Appends the entity's records to the batch being filled. On failure the batch is as before. WEIR_FULL, WEIR_CORRUPT, WEIR_IO. */
+/* Appends the entity's records to the batch being filled. On failure the batch is as before.
+ * WEIR_FULL, WEIR_CORRUPT, WEIR_IO. */
 WEIR_MUST_USE weir_status weir_save_card(weir_state *state, weir_entity *entity, weir_pending *pending);
 
 /* ---- purge.c ---- */
-/* Looks at some stored cards and appends deletes of the idle ones. Sets *done_out when this sweep's share is through. */
+/* Looks at some stored cards and appends deletes of the idle ones. *done_out: this sweep's share is through. */
 WEIR_MUST_USE weir_status weir_purge_some(weir_state *state, weir_pending *pending, int64_t clock_event_time_us,
                                           bool *done_out);
 /* Whether a delete of that hash is under way. */

@@ -45,7 +45,8 @@ static weir_status load_chunked(load *at, weir_store *store)
     return status ? status : at->status;
 }
 
-weir_status weir_load_card(weir_store *store, weir_slab *slab, uint64_t hash, weir_span token, weir_history *history_out,
+weir_status weir_load_card(weir_store *store, weir_slab *slab, uint64_t hash, weir_span token,
+                           weir_history *history_out,
                            int64_t *applied_offset_out)
 {
     load at = {.slab = slab, .hash = hash, .status = WEIR_NOT_FOUND};
@@ -72,7 +73,8 @@ weir_status weir_state_read(weir_store *store, weir_span key, weir_slab *slab, w
     case WEIR_OK:
         return WEIR_OK;
     case WEIR_NOT_FOUND:
-        return weir_error_set(error, status, "no card \"%.*s\" in the state store", (int)(key.size < 100 ? key.size : 100),
+        return weir_error_set(error, status, "no card \"%.*s\" in the state store",
+                              (int)(key.size < 100 ? key.size : 100),
                               (const char *)key.data);
     default:
         return weir_error_set(error, status, "the card's record cannot be read: %s", weir_status_name(status));

@@ -33,7 +33,8 @@ static size_t rounded(size_t size, size_t unit)
 /* A mapping aligned to huge pages: over-allocate, then trim both ends. */
 static void *map_aligned(size_t size)
 {
-    uint8_t *raw = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *raw = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
     size_t skip = rounded((uintptr_t)raw, HUGE_PAGE) - (uintptr_t)raw;

@@ -313,7 +313,8 @@ static weir_status read_card(weir_span value, uint64_t hash, weir_reader *reader
     return status_of(reader, *sealed_count <= event_count); /* a chunk retains one event at least */
 }
 
-weir_status weir_record_decode_head(weir_span value, uint64_t hash, weir_record_card *card_out, weir_record_runs *runs_out)
+weir_status weir_record_decode_head(weir_span value, uint64_t hash, weir_record_card *card_out,
+                                    weir_record_runs *runs_out)
 {
     weir_reader reader;
     weir_record_card card;

@@ -49,7 +49,12 @@ void weir_record_chunk_key(const weir_record_key *card, uint32_t id, weir_record
 /* The meta record's key; constant. */
 weir_span weir_record_meta_key(void);
 
-typedef enum weir_record_kind { WEIR_RECORD_NONE, WEIR_RECORD_META, WEIR_RECORD_CARD, WEIR_RECORD_CHUNK } weir_record_kind;
+typedef enum weir_record_kind {
+    WEIR_RECORD_NONE,
+    WEIR_RECORD_META,
+    WEIR_RECORD_CARD,
+    WEIR_RECORD_CHUNK
+} weir_record_kind;
 
 /* What a stored key names. token_out borrows from `key`. WEIR_RECORD_NONE when it is none of weir's. */
 weir_record_kind weir_record_parse_key(weir_span key, uint64_t *hash_out, weir_span *token_out, uint32_t *chunk_id_out);
@@ -87,7 +92,7 @@ typedef struct weir_record_card { /* what a card record says besides its events 
 /* Bytes that encoding a card record may need (slack included) whose sealed chunks make `run_count` runs. */
 size_t weir_record_card_size_max(size_t run_count);
 
-/* Encodes the card record: chunks before `tail` are named by `runs`, those from `tail` on are inline (tail may be NULL).
+/* Encodes the card record: chunks before `tail` are named by `runs`, those from `tail` on are inline (NULL: none).
  * Returns the value's size. Expects weir_record_card_size_max bytes at `value`. */
 size_t weir_record_encode_card(uint8_t *value, uint64_t hash, int64_t applied_offset, const weir_history *history,
                                const weir_chunk *tail, const weir_record_runs *runs);
@@ -121,7 +126,8 @@ typedef struct weir_record_loader {
 /* Begins with the card record. Afterwards loader->sealed_count tells how many chunk records belong to it.
  * Owns:  the loader, until finish or drop; blocks come from the slab.
  * Fails: WEIR_CORRUPT, WEIR_UNSUPPORTED, WEIR_FULL (slab or heap); the loader is then empty. */
-WEIR_MUST_USE weir_status weir_record_load_card(weir_record_loader *loader, weir_slab *slab, uint64_t hash, weir_span value);
+WEIR_MUST_USE weir_status weir_record_load_card(weir_record_loader *loader, weir_slab *slab, uint64_t hash,
+                                                weir_span value);
 WEIR_MUST_USE weir_status weir_record_load_chunk(weir_record_loader *loader, uint32_t id, weir_span value);
 /* Joins the pieces. Fails: WEIR_CORRUPT when a chunk is missing, out of order, or the events do not add up.
  * The loader is empty afterwards either way; history_out changes only on success. */

@@ -181,7 +181,8 @@ static weir_status fill(weir_state *state, weir_entity *entity)
 {
     weir_slab *slab = weir_memory_slab(state->memory);
     weir_span key = weir_span_of(entity->key, entity->key_size);
-    weir_status status = weir_load_card(state->store, slab, entity->hash, key, &entity->history, &entity->applied_offset);
+    weir_status status = weir_load_card(state->store, slab, entity->hash, key, &entity->history,
+                                        &entity->applied_offset);
     if (status == WEIR_NOT_FOUND) {
         state->stats.load_misses++;
         return WEIR_OK;

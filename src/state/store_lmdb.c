@@ -103,7 +103,8 @@ static weir_status lmdb_get(weir_store *base, weir_span key, void (*visit)(void 
     return status_of(code);
 }
 
-static weir_status lmdb_scan(weir_store *base, weir_span from, bool (*visit)(void *, weir_span, weir_span), void *context)
+static weir_status lmdb_scan(weir_store *base, weir_span from, bool (*visit)(void *, weir_span, weir_span),
+                             void *context)
 {
     lmdb_store *store = of(base);
     int code = begin_read(store);
@@ -261,8 +262,8 @@ static weir_status take_lock(lmdb_store *store, weir_error *error)
     if (errno != EWOULDBLOCK)
         return fail(store, errno, "lock weir.lock", error);
     return weir_error_set(error, WEIR_REFUSED,
-                          "state store %.300s is in use by another process (it holds weir.lock); stop that one, or give "
-                          "this one a state directory of its own", store->directory);
+                          "state store %.300s is in use by another process (it holds weir.lock); stop that one, or "
+                          "give this one a state directory of its own", store->directory);
 }
 
 static weir_status open_environment(lmdb_store *store, bool read_only, weir_error *error)

@@ -199,7 +199,8 @@ def hand_cases():
     """Graphs as other exporters write them, and operators skl2onnx does not emit."""
     node = helper.make_node
     yield Case("gemm_softmax", graph_model(
-        [node("Gemm", ["X", "W", "b"], ["z"], alpha=0.5, beta=2.0, transB=1), node("Softmax", ["z"], ["prob"], axis=-1)],
+        [node("Gemm", ["X", "W", "b"], ["z"], alpha=0.5, beta=2.0, transB=1),
+         node("Softmax", ["z"], ["prob"], axis=-1)],
         {"W": np.stack([0.4 * WEIGHTS, 2.4 * WEIGHTS]), "b": np.array([0.3, -0.4])}, "prob", width=(2,)))
     yield Case("clipped_probability", graph_model(
         [node("MatMul", ["X", "W"], ["m"]), node("Add", ["b", "m"], ["z"]), node("Sigmoid", ["z"], ["p"]),
@@ -212,7 +213,8 @@ def hand_cases():
          node("MatMul", ["n1", "W"], ["m"]), node("Slice", ["m", "from", "to", "from"], ["s"]),
          node("Squeeze", ["s", "from"], ["flat"]), node("Sub", ["half64", "flat"], ["z"]),
          node("Unsqueeze", ["z", "from"], ["column"]), node("Identity", ["column"], ["same"]),
-         node("Sigmoid", ["same"], ["p"]), node("Sub", ["one", "p"], ["q"]), node("Concat", ["q", "p"], ["both"], axis=-1),
+         node("Sigmoid", ["same"], ["p"]), node("Sub", ["one", "p"], ["q"]),
+         node("Concat", ["q", "p"], ["both"], axis=-1),
          node("Gather", ["both", "from"], ["prob"], axis=1)],
         {"W": np.stack([5 * WEIGHTS, WEIGHTS], axis=1), "from": np.array([1], np.int64),
          "to": np.array([9], np.int64)}, "prob"))

@@ -100,13 +100,15 @@ static weir_status fake_get(weir_store *store, weir_span key, void (*visit)(void
     return found ? WEIR_OK : WEIR_NOT_FOUND;
 }
 
-static weir_status fake_scan(weir_store *store, weir_span from, bool (*visit)(void *, weir_span, weir_span), void *context)
+static weir_status fake_scan(weir_store *store, weir_span from, bool (*visit)(void *, weir_span, weir_span),
+                             void *context)
 {
     weir_fake_disk *disk = disk_of(store);
     pthread_mutex_lock(&disk->lock);
     for (size_t i = lower_bound(disk, from); i < disk->count; i++) {
         const weir_fake_record *record = &disk->records[i];
-        if (!visit(context, weir_span_of(record->key, record->key_size), weir_span_of(record->value, record->value_size)))
+        if (!visit(context, weir_span_of(record->key, record->key_size), weir_span_of(record->value,
+                                                                                      record->value_size)))
             break;
     }
     pthread_mutex_unlock(&disk->lock);

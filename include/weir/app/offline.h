@@ -17,7 +17,7 @@ typedef struct weir_offline_options {
     const weir_rules *rules;
     const char *topic;           /* in alert ids; borrowed */
     int32_t partition_count;     /* >= 1 */
-    weir_decode_limits limits;
+    weir_decode_limits limits;   /* payloads below 64 KiB; a larger message is cut there, and so oversized */
     weir_offline_visit *visit;   /* a failure it returns ends the run */
     void *context;
 } weir_offline_options;

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 typedef struct weir_service_options {
-    weir_group *group;                /* opened, not joined; the service closes it */
+    weir_group *group;                /* opened, not joined; the service owns it */
     const weir_rules *rules;
     weir_worker_options worker;       /* the template: index, port, committer, ruleset, metrics are filled in */
     size_t worker_count;
@@ -33,6 +33,7 @@ typedef struct weir_service_options {
 
 typedef struct weir_service weir_service;
 
+/* Owns: the group, from here on, also when this fails. Fails: the group's reasons for not describing the topic. */
 WEIR_MUST_USE weir_status weir_service_open(const weir_service_options *options, weir_service **service_out,
                                             weir_error *error);
 
@@ -56,7 +57,8 @@ weir_worker *weir_service_worker(weir_service *service, size_t index);
 
 /* Whether the service is fit to be sent traffic; reasons as a JSON array of sentences (NUL-terminated, cut to capacity). */
 bool weir_service_ready(const weir_service *service, char *reasons_json_out, size_t capacity);
-/* Whether every thread is making turns. */
+/* Whether the service thread and every worker have shown a sign of life within the last minute (the
+ * service thread: that and a drain's timeout). */
 bool weir_service_alive(const weir_service *service);
 /* Asks the service to let braked partitions go on (taken up within a poll). */
 void weir_service_resume(weir_service *service);

@@ -58,7 +58,8 @@ typedef struct weir_port_ops {
     size_t (*poll)(weir_port *port, weir_record *records, size_t max, int64_t wait_us);
     /* Ends the borrow of every record the last poll returned. */
     void (*release)(weir_port *port);
-    /* Queues one record for sending. WEIR_FULL: the queue is full, take acks and try again; WEIR_FENCED / WEIR_IO: fatal. */
+    /* Queues one record for sending. WEIR_FULL: the queue is full, take acks and try again; WEIR_INVALID: larger than
+     * the topic takes; WEIR_FENCED / WEIR_IO: fatal. */
     weir_status (*produce)(weir_port *port, const weir_outgoing *outgoing);
     /* Calls `heard` for every acknowledgement that has come in; waits up to wait_us when there is none. Returns how many. */
     size_t (*acks)(weir_port *port, int64_t wait_us, void (*heard)(void *context, const weir_ack *ack), void *context);

@@ -31,7 +31,8 @@ bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output);
 
 /* Each sends one record caused by `offset` of `partition` and notes it in the ledger, unless the ledger's mark says that
  * an earlier life sent it (then WEIR_OK and *sent_out false).
- * Fails: WEIR_FULL (take acknowledgements and try again), WEIR_FENCED, WEIR_IO (fatal for the worker). */
+ * A dead letter the producer finds too large goes without key and payload: its headers say where the record stands.
+ * Fails: WEIR_FULL (take acknowledgements and try again), WEIR_FENCED, WEIR_IO, WEIR_INVALID (fatal for the worker). */
 WEIR_MUST_USE weir_status weir_emitter_alert(weir_emitter *emitter, weir_ledger *ledger, int32_t partition,
                                              int64_t offset, const weir_transaction *transaction,
                                              const weir_verdict *verdict, bool *sent_out);

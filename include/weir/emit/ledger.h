@@ -35,9 +35,13 @@ void weir_ledger_init(weir_ledger *ledger, const int64_t marks[WEIR_OUTPUT_COUNT
 /* Whether an output caused by `offset` is this life's to emit. */
 bool weir_ledger_may_emit(const weir_ledger *ledger, weir_output output, int64_t offset);
 
-/* Notes one record handed to the producer. Offsets of one output never go down.
+/* Makes room to note one more record, so that what the producer has taken is never left out.
  * Fails: WEIR_FULL at WEIR_LEDGER_PENDING_MAX (take acks first) or without memory. */
-WEIR_MUST_USE weir_status weir_ledger_sent(weir_ledger *ledger, weir_output output, int64_t offset);
+WEIR_MUST_USE weir_status weir_ledger_reserve(weir_ledger *ledger, weir_output output);
+
+/* Notes one record handed to the producer. Offsets of one output never go down.
+ * Expects: room, by weir_ledger_reserve (checked). */
+void weir_ledger_sent(weir_ledger *ledger, weir_output output, int64_t offset);
 
 /* Notes one acknowledgement. An undelivered one breaks the ledger. */
 void weir_ledger_heard(weir_ledger *ledger, const weir_ack *ack);

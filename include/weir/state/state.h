@@ -32,7 +32,8 @@ void weir_memory_close(weir_memory *memory);
 
 /* ---- committer: runs store commits in the background ---- */
 typedef struct weir_committer weir_committer;
-/* Starts the checkpointer thread (threaded = true), or makes one whose commits run inside weir_state_step (simulator, tests). */
+/* Starts the checkpointer thread (threaded), or makes one whose commits run inside weir_state_step (simulator, tests).
+ * Fails: WEIR_FULL. */
 WEIR_MUST_USE weir_status weir_committer_open(bool threaded, weir_committer **committer_out, weir_error *error);
 void weir_committer_close(weir_committer *committer); /* waits for what was handed over */
 
@@ -81,8 +82,8 @@ WEIR_MUST_USE weir_status weir_state_open(weir_store *store, weir_memory *memory
 
 /* The entity of a key, loaded from the store or made new. Never moves while in RAM.
  * hash is weir_hash(key).
- * Fails: WEIR_CORRUPT (record fails its CRC), WEIR_UNSUPPORTED, WEIR_IO; WEIR_FULL when memory is: evict between batches
- *        and try again; WEIR_INVALID for a key above 496 bytes. */
+ * Fails: WEIR_CORRUPT (record fails its CRC), WEIR_UNSUPPORTED, WEIR_IO; WEIR_FULL when memory is: evict between
+ *        batches and try again; WEIR_INVALID for a key above 496 bytes. */
 WEIR_MUST_USE weir_status weir_state_touch(weir_state *state, weir_span key, uint64_t hash, weir_entity **entity_out);
 
 /* Asks the cache for the table slot (level 0) or the entity found there (level 1). */
@@ -105,7 +106,8 @@ WEIR_MUST_USE weir_status weir_state_step(weir_state *state, int64_t position, i
 /* Evicts clean cold cards until the memory is no longer tight, or `card_max` were looked at. Returns cards evicted. */
 size_t weir_state_evict(weir_state *state, size_t card_max);
 
-/* Sweeps everything at once (drain, tests): returns when replay_from == position is durable. acked_below must cover it. */
+/* Sweeps everything at once (drain, tests): returns when replay_from == position is durable.
+ * Expects: acked_below >= position (checked). Fails: as step does, at the first failure; what was dirty stays so. */
 WEIR_MUST_USE weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error);
 
 /* Figures of one partition. memory_used is the whole worker's; oldest_dirty_offset is -1 when all is durable;

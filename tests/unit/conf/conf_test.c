@@ -309,7 +309,8 @@ Test(conf, show_says_where_each_value_came_from)
 
 Test(conf, what_show_prints_loads_again_and_shows_the_same)
 {
-    const char *yaml = "brokers: \"a: b # c\"\nmodel: 'null'\nclient.id: \"\\\"q\\\" \\\\ \xc3\xa9\"\nstages: [card, x]\n"
+    const char *yaml = "brokers: \"a: b # c\"\nmodel: 'null'\nclient.id: \"\\\"q\\\" \\\\ \xc3\xa9\"\n"
+                       "stages: [card, x]\n"
                        "dead_letters.share_max: 0.1\nlinger: 1500us\nstate.memory: 20MB\nkafka.a: \"x: y\"\n";
     cr_assert_eq(load(yaml, NULL, NULL), WEIR_OK, "%s", error.message);
     cr_expect_str_eq(conf.model, "null");
@@ -384,7 +385,8 @@ Test(conf, check_finds_what_values_cannot_say_alone)
     check_finds(GOOD "topics.alerts: ..\n", "Kafka allows");
     check_finds(GOOD "output.framing: confluent\n", "output.alerts_schema_id");
     check_finds(GOOD "output.framing: confluent\noutput.alerts_schema_id: 4\n", NULL);
-    check_finds(GOOD "output: {framing: confluent, alerts_schema_id: 4}\ntopics.scores: s\n", "output.scores_schema_id");
+    check_finds(GOOD "output: {framing: confluent, alerts_schema_id: 4}\ntopics.scores: s\n",
+                "output.scores_schema_id");
     check_finds(GOOD "stages: [card, terminal]\n", "stages has to be [card]");
     check_finds(GOOD "stages: []\n", "stages has to be [card]");
     check_finds(GOOD "replication_factor: 0\n", "replication_factor");
@@ -424,7 +426,7 @@ Test(conf, the_documentation_holds_every_row)
     const weir_conf_option *options = weir_conf_options(&count);
     for (size_t i = 0; i < count; i++) {
         cr_expect_not_null(strstr(text, options[i].name));
-        cr_expect_not_null(strstr(text, options[i].doc));
+        cr_expect_not_null(strstr(text, options[i].doc + 1)); /* printed with a capital */
     }
     free(text);
 }

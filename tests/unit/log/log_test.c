@@ -119,8 +119,8 @@ static void *shout(void *unused)
     (void)unused;
     for (int i = 0; i < 60; i++) {
         weir_log_site site = {.file = "a.c", .line = i};
-        weir_log_write(&site, WEIR_LOG_INFO, "shout",
-                       (const weir_log_field[]){weir_log_text("a", "0123456789012345678901234567890123456789"), weir_log_end});
+        weir_log_field text = weir_log_text("a", "0123456789012345678901234567890123456789");
+        weir_log_write(&site, WEIR_LOG_INFO, "shout", (const weir_log_field[]){text, weir_log_end});
     }
     return NULL;
 }

@@ -21,7 +21,8 @@ static void open_partition(partition *p, weir_memory *memory, weir_committer *co
 {
     const weir_state_options options = {
         .identity = weir_test_identity(), .sweep_interval_us = 10, .step_card_max = 20, .batch_card_max = 60};
-    cr_assert_eq(weir_state_open(weir_fake_store_open(&p->disk), memory, committer, &options, &p->state, &p->position, NULL),
+    cr_assert_eq(weir_state_open(weir_fake_store_open(&p->disk), memory, committer, &options, &p->state, &p->position,
+                                 NULL),
                  WEIR_OK);
     if (p->position < 0)
         p->position = 0;
@@ -82,7 +83,7 @@ Test(committer, serves_several_states_while_they_apply_and_evict)
     free(p);
 }
 
-/* Closing in the middle of a sweep, with a batch anywhere between handed over and durable, is a crash like any other. */
+/* Closing in the middle of a sweep, with a batch between handed over and durable, is a crash like any other. */
 Test(committer, a_state_may_close_with_a_commit_under_way)
 {
     weir_memory *memory;
@@ -103,7 +104,8 @@ Test(committer, a_state_may_close_with_a_commit_under_way)
             weir_event event = {.time_us = offset, .transaction = (uint64_t)offset};
             cr_assert(weir_history_append(&entity->history, weir_memory_slab(memory), &event));
             weir_state_applied(p->state, entity, offset);
-            cr_assert_eq(weir_state_step(p->state, p->position, p->position, 100 * round + (int64_t)i, 0, NULL), WEIR_OK);
+            cr_assert_eq(weir_state_step(p->state, p->position, p->position, 100 * round + (int64_t)i, 0, NULL),
+                         WEIR_OK);
         }
         under_way += p->state->job.phase != WEIR_JOB_IDLE;
         weir_state_close(p->state);

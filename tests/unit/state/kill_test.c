@@ -35,7 +35,8 @@ typedef struct process {
 
 static bool start(process *p, const char *directory)
 {
-    const weir_state_options options = {.identity = weir_test_identity(), .sweep_interval_us = 1, .batch_card_max = 500};
+    const weir_state_options options = {.identity = weir_test_identity(), .sweep_interval_us = 1,
+                                        .batch_card_max = 500};
     weir_store *store;
     return !weir_memory_open(2048u << 20, &p->memory, NULL) && !weir_committer_open(true, &p->committer, NULL) &&
            !weir_store_open_lmdb(directory, false, &store, NULL) &&
@@ -96,7 +97,8 @@ static void check_card(process *p, unsigned card, const int64_t *offsets, size_t
         cr_assert_eq(memcmp(event, &expected, sizeof expected), 0, "card %u, event %zu", card, applied);
     }
     cr_assert_eq(entity->applied_offset, applied ? offsets[applied - 1] : -1, "card %u", card);
-    cr_assert(applied == count || offsets[applied] >= p->replay_from, "card %u misses offset %lld, replay from %lld", card,
+    cr_assert(applied == count || offsets[applied] >= p->replay_from, "card %u misses offset %lld, replay from %lld",
+              card,
               (long long)offsets[applied], (long long)p->replay_from);
 }
 
@@ -143,7 +145,8 @@ Test(kill, what_is_on_disk_is_whole_after_kill_9, .timeout = 120)
         advanced += now > replay_from;
         replay_from = now;
     }
-    cr_log_info("%d kills, %lld times further on, replay_from %lld", KILLS, (long long)advanced, (long long)replay_from);
+    cr_log_info("%d kills, %lld times further on, replay_from %lld", KILLS, (long long)advanced,
+                (long long)replay_from);
     cr_assert_gt(advanced, KILLS / 2);
     snprintf(command, sizeof command, "rm -rf '%s'", root);
     cr_assert_eq(system(command), 0);

@@ -229,7 +229,8 @@ Test(record, refuses_a_newer_format_by_name)
     value[4] = WEIR_RECORD_VERSION + 1; /* and its checksum, as that version would write it */
     uint32_t crc = weir_hash_crc32c(weir_span_of(value + 4, sizeof value - 4)) ^ (uint32_t)(HASH ^ HASH >> 32);
     memcpy(value, &crc, sizeof crc);
-    cr_assert_eq(weir_record_unseal(weir_span_of(value, sizeof value), WEIR_RECORD_CARD, HASH, &body), WEIR_UNSUPPORTED);
+    cr_assert_eq(weir_record_unseal(weir_span_of(value, sizeof value), WEIR_RECORD_CARD, HASH, &body),
+                 WEIR_UNSUPPORTED);
 }
 
 Test(record, keys_tell_cards_and_chunks_apart)

@@ -25,7 +25,8 @@ static weir_status try_open(fixture *f)
     cr_assert_eq(weir_committer_open(false, &f->committer, NULL), WEIR_OK);
     weir_store *store = weir_fake_store_open(f->disk);
     f->error = (weir_error){0};
-    weir_status status = weir_state_open(store, f->memory, f->committer, &f->options, &f->state, &f->replay_from, &f->error);
+    weir_status status = weir_state_open(store, f->memory, f->committer, &f->options, &f->state, &f->replay_from,
+                                         &f->error);
     if (status) {
         f->state = NULL;
         store->ops->close(store);
@@ -242,7 +243,8 @@ Test(state, clean_cold_cards_are_evicted_and_dirty_ones_are_not)
     for (int i = 0; i < 100000; i++) {
         uint64_t card = weir_rng_below(&f->rng, 30000);
         weir_entity *entity = apply(f, card, i * WEIR_US_PER_SECOND);
-        cr_assert(weir_history_append(&kept[card], weir_memory_slab(shadow), &entity->history.last->events[entity->history.last->end - 1]));
+        cr_assert(weir_history_append(&kept[card], weir_memory_slab(shadow),
+                                      &entity->history.last->events[entity->history.last->end - 1]));
         if (i % 64)
             continue;
         cr_assert_eq(step(f, f->position, INT64_MIN), WEIR_OK);
