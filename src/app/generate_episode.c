@@ -55,7 +55,8 @@ static int64_t step_card_testing(generate_card *card, generate_script *script, g
     purchase_out->entry = WEIR_ENTRY_MANUAL;
     purchase_out->with_device = generate_chance(rng, 0.6);
     purchase_out->device = script->device;
-    purchase_out->amount = cashing_in ? generate_between(rng, 120, 900) : generate_between(rng, 0.5, script->mild ? 12 : 5);
+    purchase_out->amount =
+        cashing_in ? generate_between(rng, 120, 900) : generate_between(rng, 0.5, script->mild ? 12 : 5);
     purchase_out->declined = generate_chance(rng, cashing_in ? 0.3 : 0.45);
     purchase_out->pattern = WEIR_FRAUD_CARD_TESTING;
     return script->mild ? MINUTES(generate_between(rng, 6, 50)) : MINUTES(generate_between(rng, 0.15, 2.5));
@@ -119,7 +120,9 @@ static int64_t step_stolen_far(generate_card *card, generate_script *script, gen
     purchase_out->channel = cash ? WEIR_CHANNEL_ATM : WEIR_CHANNEL_POS;
     if (generate_chance(rng, script->mild ? 0.35 : 0.9))
         purchase_out->entry = WEIR_ENTRY_MAGSTRIPE;
-    purchase_out->amount = cash ? 100.0 * generate_count(rng, 1, 5) : generate_between(rng, script->mild ? 25 : 80, script->mild ? 180 : 560);
+    purchase_out->amount = cash           ? 100.0 * generate_count(rng, 1, 5)
+                           : script->mild ? generate_between(rng, 25, 180)
+                                          : generate_between(rng, 80, 560);
     purchase_out->declined = generate_chance(rng, 0.2);
     purchase_out->pattern = WEIR_FRAUD_STOLEN_FAR;
     return MINUTES(generate_between(rng, 3, 25));

@@ -37,9 +37,10 @@ static const weir_cli_option OPTIONS[] = {
 static const weir_cli_usage USAGE = {
     .command = "generate",
     .synopsis = "[--seed N] [--cards N] [--days N] [--output FILE] [flags]",
-    .summary = "Makes up card transactions in the order of their times: people with habits, and fraud among them (card testing,\n"
-               "account takeover, stolen cards used far away, slow bust-out). JSON lines say of each transaction which it is\n"
-               "(\"label\"), CSV in the columns _fraud and _pattern; protobuf is the transaction alone.",
+    .summary = "Makes up card transactions in the order of their times: people with habits, and fraud among them\n"
+               "(card testing, account takeover, stolen cards used far away, slow bust-out). JSON lines say of each\n"
+               "transaction which it is (\"label\"), CSV in the columns _fraud and _pattern; protobuf is the\n"
+               "transaction alone.",
     .options = OPTIONS,
     .examples = "  weir generate --seed 7 --cards 2000 --days 30 --output month.jsonl\n"
                 "  weir generate --cards 100000 --days 1 --format pb --output day.pb --labels labels.pb\n",
@@ -258,8 +259,8 @@ static weir_status write_row(generate_run *run, const weir_transaction_fields *f
 static weir_status write_rows(generate_run *run, weir_error *error)
 {
     double rate = run->values->rate > 0 ? run->values->rate : 2;
-    weir_cli_progress progress =
-        weir_cli_progress_begin("transactions", (uint64_t)((double)run->values->cards * (double)run->values->days * rate));
+    double expected = (double)run->values->cards * (double)run->values->days * rate;
+    weir_cli_progress progress = weir_cli_progress_begin("transactions", (uint64_t)expected);
     char head_memory[LINE_SIZE_MAX];
     weir_writer head = weir_writer_of(head_memory, sizeof head_memory);
     run->format->head(&head);
@@ -309,7 +310,8 @@ int weir_cli_generate(int argc, char **argv)
                                     .fraud_share = values.fraud_share > 0 ? values.fraud_share : -1,
                                     .duration_us = values.days * WEIR_US_PER_DAY};
     if (values.start && weir_iso_time_parse(weir_span_text(values.start), &config.start_us) != WEIR_OK)
-        return weir_cli_misused(&USAGE, "--start is a time as 2025-01-31T12:00:00Z or a date, not \"%s\"", values.start);
+        return weir_cli_misused(&USAGE, "--start is a date or a time as 2025-01-31T12:00:00Z, not \"%s\"",
+                                values.start);
     weir_error error;
     weir_status status = generate(&run, &config, &error);
     return weir_cli_finish(status == WEIR_OK ? WEIR_EXIT_OK : weir_cli_fail(&error));

@@ -264,7 +264,8 @@ void weir_csv_write_header(weir_writer *csv)
     write_names(weir_contract_of(WEIR_MESSAGE_TRANSACTION), csv, &first);
 }
 
-/* Inside a sub-message that is there, a zero is a value (latitude 0 is the equator); elsewhere a default is left out. */
+/* Inside a sub-message that is there, a zero is a value (latitude 0 is the equator); elsewhere a default is
+ * left out. */
 static bool write_cell(const weir_contract_field *field, weir_span bytes, bool with_default, weir_writer *csv)
 {
     weir_wire_field value = {0};

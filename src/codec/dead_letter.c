@@ -86,8 +86,9 @@ weir_status weir_dead_letter_format(const weir_dead_letter_cause *cause, weir_ar
     for (size_t i = 0; i < WEIR_DEAD_LETTER_HEADER_COUNT; i++) {
         char value[256];
         HEADERS[i].write(cause, value, sizeof value);
-        letter.headers[i] = (weir_dead_letter_header){HEADERS[i].name, weir_arena_copy_text(arena, weir_span_text(value))};
-        if (!letter.headers[i].value)
+        const char *copy = weir_arena_copy_text(arena, weir_span_text(value));
+        letter.headers[i] = (weir_dead_letter_header){HEADERS[i].name, copy};
+        if (!copy)
             return WEIR_FULL;
     }
     *letter_out = letter;

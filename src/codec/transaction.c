@@ -30,7 +30,7 @@ enum { LATITUDE = 1, LONGITUDE = 2 };
 
 enum { PAYLOAD_SIZE_MAX = 4096, IDENTIFIER_SIZE_MAX = 128, MCC_MAX = 9999 };
 #define EVENT_TIME_US_MIN (INT64_C(631152000) * WEIR_US_PER_SECOND)    /* 1990-01-01T00:00:00Z */
-#define EVENT_TIME_US_MAX (INT64_C(253402300800) * WEIR_US_PER_SECOND) /* 10000-01-01, where protobuf's Timestamp ends */
+#define EVENT_TIME_US_MAX (INT64_C(253402300800) * WEIR_US_PER_SECOND) /* 10000-01-01: Timestamp's end */
 #define FUTURE_US_MAX WEIR_US_PER_HOUR
 
 static const struct {
@@ -39,7 +39,7 @@ static const struct {
     [WEIR_ACCEPTED] = {"accepted", "The record is a valid transaction."},
     [WEIR_REJECT_EMPTY] = {"empty", "The record has no payload."},
     [WEIR_REJECT_OVERSIZED] = {"oversized", "The payload is larger than the limit."},
-    [WEIR_REJECT_BAD_FRAME] = {"bad_frame", "The schema-registry frame is cut short, missing, or names another message."},
+    [WEIR_REJECT_BAD_FRAME] = {"bad_frame", "The schema frame is cut short, missing, or names another message."},
     [WEIR_REJECT_UNDECODABLE] = {"undecodable", "The payload is not a weir.v1.Transaction."},
     [WEIR_REJECT_INVALID_UTF8] = {"invalid_utf8", "A text field is not UTF-8, or has a NUL in it."},
     [WEIR_REJECT_MISSING_FIELD] = {"missing_field", "A required field is missing."},

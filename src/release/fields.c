@@ -177,7 +177,7 @@ weir_status weir_fields_set_tolerance(void *target, weir_draft *draft, const cha
                                       weir_error *error)
 {
     (void)target;
-    double tolerance;
+    double tolerance = 0;
     weir_status status = weir_fields_number(value, where, &tolerance, error);
     if (status != WEIR_OK)
         return status;

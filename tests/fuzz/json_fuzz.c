@@ -1,4 +1,4 @@
-/* Any bytes as JSON, as CSV and as each message: what is accepted comes back the same, and is what protobuf-c accepts. */
+/* Any bytes as JSON, as CSV and as each message: what is accepted comes back the same, and protobuf-c accepts it. */
 #include "weir/base/check.h"
 #include "weir/codec/json.h"
 #include "weir/v1/alert.pb-c.h"
@@ -60,7 +60,8 @@ static void try_csv(weir_span text)
     weir_check(weir_csv_open(written(&header), &round, NULL) == WEIR_OK);
     weir_writer message = weir_writer_of(memory[0], ROOM);
     line_end++;
-    weir_status status = weir_csv_row(csv, weir_span_of(line_end, (size_t)(text.data + text.size - line_end)), &message, NULL);
+    weir_span line = weir_span_of(line_end, (size_t)(text.data + text.size - line_end));
+    weir_status status = weir_csv_row(csv, line, &message, NULL);
     if (status == WEIR_OK) {
         weir_check(protobuf_c_accepts(WEIR_MESSAGE_TRANSACTION, written(&message)));
         go_round(WEIR_MESSAGE_TRANSACTION, written(&message), true);

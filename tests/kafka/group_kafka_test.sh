@@ -36,7 +36,7 @@ made=$(wc -l <"$dir/transactions.jsonl")
 start_process() { # NAME TOPIC: starts one member of group NAME's run; prints nothing, remembers the pid in started
     "$weir" run --brokers "$brokers" --model "$model" --topics.transactions "$2" --topics.alerts "$2.alerts" \
         --topics.dead_letters "$2.dlq" --group "$2" --state-dir "$dir/state/$1" --workers 1 \
-        --set http.listen=127.0.0.1:0 --set session_timeout=6s --set state.memory=256MiB >>"$dir/$1.log" 2>&1 &
+        --set http.listen=127.0.0.1:0 --set create_topics=true --set session_timeout=6s --set state.memory=256MiB >>"$dir/$1.log" 2>&1 &
     started=$!
     pids+=("$started")
 }

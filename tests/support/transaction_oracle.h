@@ -140,7 +140,8 @@ static inline const char *oracle_compare_event(const weir_transaction *ours, con
     if (event->mcc != theirs->mcc || strcmp(currency, theirs->currency) != 0 ||
         strcmp(country, theirs->merchant_country) != 0)
         return "event: mcc, currency or country";
-    if (event->channel != (channel_known ? theirs->channel : 0u) || event->entry != (entry_known ? theirs->entry_mode : 0u) ||
+    if (event->channel != (channel_known ? theirs->channel : 0u) ||
+        event->entry != (entry_known ? theirs->entry_mode : 0u) ||
         event->outcome != (outcome_known ? theirs->outcome : 0u))
         return "event: channel, entry or outcome";
     if (event->transaction != weir_hash48(weir_span_text(theirs->transaction_id)) ||

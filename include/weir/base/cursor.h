@@ -24,7 +24,8 @@ typedef struct weir_writer {
 
 static inline weir_reader weir_reader_of(weir_span bytes)
 {
-    return (weir_reader){.at = bytes.data, .end = bytes.data + bytes.size};
+    const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)""; /* C has no arithmetic on NULL, not even + 0 */
+    return (weir_reader){.at = data, .end = data + bytes.size};
 }
 
 static inline size_t weir_reader_left(const weir_reader *reader)

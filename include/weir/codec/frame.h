@@ -10,7 +10,12 @@
 #include "weir/base/span.h"
 #include "weir/base/cursor.h"
 
-typedef enum weir_framing { WEIR_FRAMING_AUTO, WEIR_FRAMING_CONFLUENT, WEIR_FRAMING_RAW, WEIR_FRAMING_COUNT } weir_framing;
+typedef enum weir_framing {
+    WEIR_FRAMING_AUTO,
+    WEIR_FRAMING_CONFLUENT,
+    WEIR_FRAMING_RAW,
+    WEIR_FRAMING_COUNT
+} weir_framing;
 
 enum { WEIR_FRAME_SIZE = 6 };
 

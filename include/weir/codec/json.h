@@ -35,7 +35,8 @@ void weir_json_write_text(weir_writer *json, weir_span text);
 void weir_json_write_double(weir_writer *json, double value);
 
 /* CSV with a header of Transaction field names (latitude, longitude flat; plus any column named with a leading
- * '_', ignored). RFC 4180 quoting, but a record is one line: no line ends inside quotes. An empty cell is an absent field.
+ * '_', ignored). RFC 4180 quoting, but a record is one line: no line ends inside quotes. An empty cell is an
+ * absent field.
  * `open` reads the header; `row` one data line into protobuf bytes. Line ends may be there or not. */
 typedef struct weir_csv weir_csv;
 

@@ -132,7 +132,7 @@ Test(generate, transaction_ids_are_unique_and_cards_as_many_as_asked)
 /* ---- what is in it ----------------------------------------------------------------------------------------- */
 
 typedef struct tally {
-    double count, declined, refunds, online, night, by_pattern[WEIR_FRAUD_COUNT], fraud;
+    double count, declined, refunds, online, by_pattern[WEIR_FRAUD_COUNT], fraud;
 } tally;
 
 static tally tally_of(weir_generator_config config)

@@ -90,8 +90,8 @@ Test(json, an_enum_number_unknown_to_the_contract_survives)
 Test(json, an_alert_goes_both_ways)
 {
     const char *json =
-        "{\"alert_id\":\"0123\",\"score\":0.1,\"severity\":\"block\",\"reasons\":[{\"feature\":\"count(1h)\",\"value\":9,"
-        "\"contribution\":0.30000000000000004},{\"feature\":\"x\"}],\"model_id\":\"AAECA/8=\","
+        "{\"alert_id\":\"0123\",\"score\":0.1,\"severity\":\"block\",\"reasons\":[{\"feature\":\"count(1h)\","
+        "\"value\":9,\"contribution\":0.30000000000000004},{\"feature\":\"x\"}],\"model_id\":\"AAECA/8=\","
         "\"source\":{\"topic\":\"transactions\",\"partition\":3,\"offset\":\"9007199254740993\"}}";
     weir_span message = message_of(WEIR_MESSAGE_ALERT, json);
     Weir__V1__Alert *alert = weir__v1__alert__unpack(NULL, message.size, message.data);
@@ -142,13 +142,15 @@ Test(json, features_may_come_unpacked_and_in_pieces)
 
 Test(json, a_label_goes_both_ways)
 {
-    cr_expect_str_eq(round_trip(WEIR_MESSAGE_LABEL, "{\"verdict\":\"fraud\",\"label_time_us\":5,\"source\":\"a \\\"b\\\"\\n\"}"),
+    cr_expect_str_eq(round_trip(WEIR_MESSAGE_LABEL,
+                                "{\"verdict\":\"fraud\",\"label_time_us\":5,\"source\":\"a \\\"b\\\"\\n\"}"),
                      "{\"label_time_us\":\"5\",\"verdict\":\"VERDICT_FRAUD\",\"source\":\"a \\\"b\\\"\\n\"}");
 }
 
 Test(json, text_survives_escapes_and_other_scripts)
 {
-    cr_expect_str_eq(round_trip(WEIR_MESSAGE_LABEL, "{\"source\":\"\\u00e9\\ud83c\\udf63 \\u0001\\b\\f\\t\\\\\\/\\u007f\"}"),
+    cr_expect_str_eq(round_trip(WEIR_MESSAGE_LABEL,
+                                "{\"source\":\"\\u00e9\\ud83c\\udf63 \\u0001\\b\\f\\t\\\\\\/\\u007f\"}"),
                      "{\"source\":\"\xc3\xa9\xf0\x9f\x8d\xa3 \\u0001\\b\\f\\t\\\\/\\u007f\"}");
 }
 
@@ -180,7 +182,8 @@ Test(json, what_does_not_fit_is_refused_by_name)
         {WEIR_MESSAGE_TRANSACTION, "{\"event_time_us\":1e300}", "event_time_us"},
         {WEIR_MESSAGE_TRANSACTION, "{\"channel\":\"pigeon\"}", "channel: \"pigeon\" is not a name"},
         {WEIR_MESSAGE_TRANSACTION, "{\"location\":[1,2]}", "location: wanted an object"},
-        {WEIR_MESSAGE_TRANSACTION, "{\"location\":{\"latitude\":\"0x1\"}}", "location: latitude: \"0x1\" is not a number"},
+        {WEIR_MESSAGE_TRANSACTION, "{\"location\":{\"latitude\":\"0x1\"}}",
+         "location: latitude: \"0x1\" is not a number"},
         {WEIR_MESSAGE_TRANSACTION, "{\"location\":{\"lat\":1}}", "location: \"lat\" is not a field"},
         {WEIR_MESSAGE_ALERT, "{\"model_id\":\"A===\"}", "model_id: \"A===\" is not base64"},
         {WEIR_MESSAGE_ALERT, "{\"model_id\":\"AB==CD\"}", "not base64"},
@@ -198,7 +201,8 @@ Test(json, what_does_not_fit_is_refused_by_name)
 
 Test(json, bytes_that_are_no_message_are_corrupt)
 {
-    static const char *const BAD[] = {"\x0a\x7f", "\x08\x01", "\x0b\x0c", "\x0a\x02\xff\xfe", "\x0a\x01\x01\x62\x01\x09"};
+    static const char *const BAD[] = {"\x0a\x7f", "\x08\x01", "\x0b\x0c", "\x0a\x02\xff\xfe",
+                                      "\x0a\x01\x01\x62\x01\x09"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         weir_writer writer = weir_writer_of(json_memory, ROOM);
         weir_error error;
@@ -255,5 +259,6 @@ Test(json, text_is_json_whatever_the_bytes)
 {
     weir_writer writer = weir_writer_of(json_memory, ROOM - 1);
     weir_json_write_text(&writer, weir_span_of("a\xff\0\"\xe9\xae", 6));
-    cr_expect(weir_span_is(weir_span_of(json_memory, writer.used), "\"a\xef\xbf\xbd\\u0000\\\"\xef\xbf\xbd\xef\xbf\xbd\""));
+    cr_expect(weir_span_is(weir_span_of(json_memory, writer.used),
+                           "\"a\xef\xbf\xbd\\u0000\\\"\xef\xbf\xbd\xef\xbf\xbd\""));
 }
