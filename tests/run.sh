@@ -20,6 +20,7 @@ cache=${WEIR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/weir}
 job_count=$(nproc)
 test_limit_s=${WEIR_TEST_LIMIT_S:-120}       # a Criterion case (its own .timeout counts if shorter)
 program_limit_s=${WEIR_PROGRAM_LIMIT_S:-300} # a test program or script
+kafka_limit_s=${WEIR_KAFKA_LIMIT_S:-600}     # a script of tests/kafka, which may have to fetch Kafka first
 mutation_count=${WEIR_FUZZ_MUTATIONS:-20000} # mutated inputs a fuzz target
 export PATH=$PATH:$cache/promtool
 export WEIR_ROOT=$root WEIR_BUILD=$root/build/check WEIR=$root/build/check/weir WEIR_CACHE=$cache
@@ -119,22 +120,32 @@ start_fuzz() { # variant build_dir name module
 
 # Starts the programs of one build that are of the given kinds ("unit sim") and have the given threads ("one many").
 start_programs() { # variant kinds threads
-    local dir=$root/build/$1 kind module name threads
+    local dir=$root/build/$1 kind module name threads jobs
     while read -r kind module name threads; do
         [[ " $2 " == *" $kind "* && " $3 " == *" $threads "* ]] || continue
         if [ "$kind" = fuzz ]; then
             start_fuzz "$1" "$dir" "$name" "$module"
         else
-            start "$1/$name" "$dir/tests/$name" --jobs 1 --timeout "$test_limit_s" "--tap=$logs/$1.$name.tap"
+            jobs=1
+            [ "$module" != broker ] || jobs=4 # these wait for their embedded brokers' rebalance delays, not for a CPU
+            start "$1/$name" "$dir/tests/$name" --jobs "$jobs" --timeout "$test_limit_s" "--tap=$logs/$1.$name.tap"
         fi
     done <"$dir/tests/programs.txt"
 }
 
+limit_of() { # script
+    case $1 in
+    tests/kafka/*) echo "$kafka_limit_s" ;;
+    *) echo "$program_limit_s" ;;
+    esac
+}
+
 # Shell tests run one at a time: they start brokers and measure.
 run_scripts() {
-    local script
+    local script label
     for script in tests/*/*_test.sh; do
-        is_wanted "check/${script#tests/}" && run_program "check/${script#tests/}" bash "$script"
+        label=check/${script#tests/}
+        is_wanted "$label" && program_limit_s=$(limit_of "$script") run_program "$label" bash "$script"
     done
 }
 
@@ -164,8 +175,8 @@ build check all && check=yes || check=no
 build asan test_programs && asan=yes || asan=no
 build tsan threaded_programs && tsan=yes || tsan=no
 [ "$check" = no ] || start_programs check "unit sim" "one many"
-[ "$asan" = no ] || start_programs asan "unit sim fuzz" "one many"
 [ "$tsan" = no ] || start_programs tsan "unit sim" "many"
+[ "$asan" = no ] || start_programs asan "unit sim fuzz" "one many"
 wait
 [ "$check" = no ] || run_scripts
 

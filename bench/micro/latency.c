@@ -1,11 +1,11 @@
-/* End-to-end latency: reads an output topic from its end and takes, for each record, the moment it was received less its
- * event time, which bench_loadgen made the moment the event was due. Alerts and relayed transactions alike.
+/* End-to-end latency: reads an output topic from its end and takes, for each record, the moment it was received less
+ * its event time, which bench_loadgen made the moment the event was due. Alerts and relayed transactions alike.
  *
  *     bench_latency --brokers HOST:PORT --topic NAME --warmup-s W --seconds S
  *
- * Counts events due in [W, S) seconds after the program began and waits for stragglers until a second passes without any
- * record. Prints one JSON object; exits 1 when nothing was counted. One clock for everything: sender, receiver and broker
- * are on the same machine. */
+ * Counts events due in [W, S) seconds after the program began and waits for stragglers until a second passes without
+ * any record. Prints one JSON object; exits 1 when nothing was counted. One clock for everything: sender, receiver and
+ * broker are on the same machine. */
 #include "../support/arguments.h"
 #include "../support/bench.h"
 #include "weir/base/cursor.h"
@@ -109,12 +109,13 @@ int main(int argc, char **argv)
     run(&taken, tail);
     weir_tail_close(tail);
     if (taken.count == 0) {
-        fprintf(stderr, "bench_latency: no record of %s was due in the measured time (%zu others)\n", topic, taken.skipped);
+        fprintf(stderr, "bench_latency: no record of %s was due in the measured time (%zu others)\n", topic,
+                taken.skipped);
         return 1;
     }
     qsort(taken.ms, taken.count, sizeof *taken.ms, compare);
-    printf("{\"count\":%zu,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}\n", taken.count,
-           quantile(&taken, 0.5), quantile(&taken, 0.9), quantile(&taken, 0.99), quantile(&taken, 0.999),
+    printf("{\"count\":%zu,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}\n",
+           taken.count, quantile(&taken, 0.5), quantile(&taken, 0.9), quantile(&taken, 0.99), quantile(&taken, 0.999),
            taken.ms[taken.count - 1]);
     free(taken.ms);
     return 0;

@@ -3,10 +3,10 @@
  *     bench_loadgen --brokers HOST:PORT --topic NAME --count N
  *     bench_loadgen --brokers HOST:PORT --topic NAME --rate EVENTS_A_SECOND --seconds S
  *
- * At a fixed rate the loop is open: event i is due at begin + i / rate whatever the receiver does, and its event time is
- * the moment it was due, by the wall clock. A generator that falls behind is therefore part of the latency measured,
- * not hidden by it (Tene's "coordinated omission"). The generator wakes every WAKE_US, and the sender lingers, 5 ms unless
- * told: librdkafka sends a request a partition, and without lingering the requests drown a small broker.
+ * At a fixed rate the loop is open: event i is due at begin + i / rate whatever the receiver does, and its event time
+ * is the moment it was due, by the wall clock. A generator that falls behind is therefore part of the latency measured,
+ * not hidden by it (Tene's "coordinated omission"). The generator wakes every WAKE_US, and the sender lingers, 5 ms
+ * unless told: librdkafka sends a request a partition, and without lingering the requests drown a small broker.
  *
  * Prints one JSON object. Exits 1 when a record was not acknowledged. */
 #include "../support/arguments.h"
@@ -69,8 +69,9 @@ static void make_templates(load *it)
     it->partitions = bench_take(TEMPLATE_COUNT * sizeof *it->partitions);
     for (size_t i = 0; i < TEMPLATE_COUNT; i++) {
         check_layout(bench_feed_payload(&it->feed, i).data);
-        it->partitions[i] = weir_hash_partition(weir_span_of(bench_feed_payload(&it->feed, i).data + CARD_AT, TOKEN_SIZE),
-                                                weir_sender_partition_count(it->sender));
+        it->partitions[i] =
+            weir_hash_partition(weir_span_of(bench_feed_payload(&it->feed, i).data + CARD_AT, TOKEN_SIZE),
+                                weir_sender_partition_count(it->sender));
     }
 }
 
@@ -97,9 +98,9 @@ static void send_one(load *it, uint64_t run_id, int64_t time_us)
     uint8_t *bytes = it->feed.bytes + index * BENCH_PAYLOAD_SIZE;
     write_id(bytes + ID_AT, run_id, it->sent);
     write_time(bytes + TIME_AT, time_us);
-    bench_require(weir_sender_send(it->sender, it->partitions[index], weir_span_of(bytes + CARD_AT, TOKEN_SIZE), payload,
-                                   -1),
-                  "sending", NULL);
+    bench_require(
+        weir_sender_send(it->sender, it->partitions[index], weir_span_of(bytes + CARD_AT, TOKEN_SIZE), payload, -1),
+        "sending", NULL);
     it->sent++;
 }
 
@@ -157,8 +158,8 @@ int main(int argc, char **argv)
         send_at_rate(&it, begin_us);
     uint64_t undelivered = weir_sender_flush(it.sender, FLUSH_S * INT64_C(1000000));
     double took_s = (double)(wall_us() - begin_us) * 1e-6;
-    printf("{\"sent\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"seconds\":%.3f,\"rate\":%.0f,\"late_max_ms\":%.3f}\n", it.sent,
-           undelivered, took_s, (double)it.sent / took_s, (double)it.late_us_max * 1e-3);
+    printf("{\"sent\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"seconds\":%.3f,\"rate\":%.0f,\"late_max_ms\":%.3f}\n",
+           it.sent, undelivered, took_s, (double)it.sent / took_s, (double)it.late_us_max * 1e-3);
     weir_sender_close(it.sender);
     bench_feed_close(&it.feed);
     free(it.partitions);

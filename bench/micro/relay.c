@@ -4,8 +4,8 @@
  *
  *     bench_relay --brokers HOST:PORT --in TOPIC --out TOPIC [--group NAME] [--every 50] [--idle-exit-ms 0]
  *
- * Ends on SIGTERM, or once nothing has come for --idle-exit-ms after the first record, and prints one JSON object: the rate
- * from the first record to the last, and the process's CPU time. */
+ * Ends on SIGTERM, or once nothing has come for --idle-exit-ms after the first record, and prints one JSON object: the
+ * rate from the first record to the last, and the process's CPU time. */
 #include "../support/arguments.h"
 #include "../support/bench.h"
 #include "broker/kafka_private.h"
@@ -26,7 +26,7 @@ typedef struct relay {
 } relay;
 
 static const char *brokers, *input, *output, *group_id = "bench-relay";
-static double every = 50, idle_exit_ms;
+static double every = 50, idle_exit_ms, linger_ms;
 
 static void count_failure(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -66,8 +66,8 @@ static void open_producer(relay *it, const weir_kafka_options *options, kafka_ha
 
 static void send_on(relay *it, const rd_kafka_message_t *message)
 {
-    while (rd_kafka_produce(it->out, message->partition, RD_KAFKA_MSG_F_COPY, message->payload, message->len, message->key,
-                            message->key_len, NULL)) {
+    while (rd_kafka_produce(it->out, message->partition, RD_KAFKA_MSG_F_COPY, message->payload, message->len,
+                            message->key, message->key_len, NULL)) {
         if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             bench_require(kafka_status(rd_kafka_last_error()), "producing", NULL);
         rd_kafka_poll(it->producer, 1);
@@ -141,8 +141,8 @@ static void print_result(const relay *it)
     double seconds = (double)(it->last_ns - it->first_ns) * 1e-9;
     printf("{\"events\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"failed\":%" PRIu64
            ",\"seconds\":%.3f,\"rate\":%.0f,\"cpu_s\":%.3f}\n",
-           it->read_count, it->sent_count, it->failed_count, seconds, seconds > 0 ? (double)it->read_count / seconds : 0.0,
-           cpu_s);
+           it->read_count, it->sent_count, it->failed_count, seconds,
+           seconds > 0 ? (double)it->read_count / seconds : 0.0, cpu_s);
 }
 
 int main(int argc, char **argv)
@@ -153,11 +153,15 @@ int main(int argc, char **argv)
         {"out", &output, NULL, "topic to write, with at least as many partitions"},
         {"group", &group_id, NULL, "consumer group (bench-relay)"},
         {"every", NULL, &every, "sends one record in N on (50)"},
+        {"linger-ms", NULL, &linger_ms, "how long the sender gathers a batch (0)"},
         {"idle-exit-ms", NULL, &idle_exit_ms, "ends when nothing came for so long; 0 = never (0)"},
         {0}};
     bench_arguments("bench_relay", rows, argc, argv);
     bench_stop_on_signal();
-    weir_kafka_options options = {.bootstrap_servers = brokers, .group_id = group_id, .worker_count = 1,
+    weir_kafka_options options = {.bootstrap_servers = brokers,
+                                  .group_id = group_id,
+                                  .worker_count = 1,
+                                  .linger_us = (int64_t)(linger_ms * 1000),
                                   .fetch_queue_bytes_max = UINT64_C(256) << 20};
     relay it = {.every = every >= 1 ? (uint64_t)every : 1};
     kafka_handle handle = {.log_context = &it.failed_count};

@@ -35,7 +35,8 @@ static weir_status null_get(weir_store *store, weir_span key, void (*visit)(void
     return WEIR_NOT_FOUND;
 }
 
-static weir_status null_scan(weir_store *store, weir_span from, bool (*visit)(void *, weir_span, weir_span), void *context)
+static weir_status null_scan(weir_store *store, weir_span from, bool (*visit)(void *, weir_span, weir_span),
+                             void *context)
 {
     (void)store, (void)from, (void)visit, (void)context;
     return WEIR_OK;
@@ -134,7 +135,8 @@ void weir_offline_close(weir_offline *offline)
 
 /* ---- work ---- */
 
-/* The partition a producer would have chosen; what cannot be decoded goes to partition 0, as a record without a key may. */
+/* The partition a producer would have chosen; what cannot be decoded goes to partition 0, as a record without a key
+ * may. */
 static int32_t partition_of(const weir_offline *offline, weir_span message)
 {
     weir_transaction transaction;
@@ -175,8 +177,8 @@ weir_status weir_offline_flush(weir_offline *offline, weir_error *error)
     weir_status status =
         weir_pipeline_run(offline->pipeline, offline->options.rules->ruleset, offline->jobs, offline->count, error);
     for (size_t i = 0; i < offline->count && status == WEIR_OK; i++) {
-        status =
-            offline->options.visit(offline->options.context, &offline->jobs[i], &offline->sources[i], offline->numbers[i]);
+        status = offline->options.visit(offline->options.context, &offline->jobs[i], &offline->sources[i],
+                                        offline->numbers[i]);
         if (status != WEIR_OK)
             weir_error_set(error, status, "the results cannot be written");
     }

@@ -78,7 +78,8 @@ static weir_status touch_all(weir_pipeline *pipeline, weir_job *jobs, size_t cou
         weir_status status =
             weir_state_touch(job->state, job->transaction.card_token, job->transaction.card_hash, &job->entity);
         if (status != WEIR_OK)
-            return weir_error_set(error, status, "partition %" PRId32 ", offset %" PRId64 ": the card's state cannot be read: %s",
+            return weir_error_set(error, status,
+                                  "partition %" PRId32 ", offset %" PRId64 ": the card's state cannot be read: %s",
                                   job->partition, job->offset, weir_status_name(status));
         if (job->entity->applied_offset >= job->offset) {
             job->fate = WEIR_FATE_KNOWN;
@@ -121,9 +122,9 @@ weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *rules
         return status;
     status = weir_engine_step(pipeline->engine, ruleset, pipeline->items, item_count, &done);
     if (status != WEIR_OK)
-        return weir_error_set(error, status,
-                              "partition %" PRId32 ", offset %" PRId64 ": the machine gives no more memory for histories",
-                              jobs[pipeline->item_jobs[done]].partition, jobs[pipeline->item_jobs[done]].offset);
+        return weir_error_set(
+            error, status, "partition %" PRId32 ", offset %" PRId64 ": the machine gives no more memory for histories",
+            jobs[pipeline->item_jobs[done]].partition, jobs[pipeline->item_jobs[done]].offset);
     for (size_t i = 0; i < item_count; i++)
         settle_item(pipeline, jobs, i);
     return WEIR_OK;

@@ -44,12 +44,13 @@ static weir_status check(const weir_recovery_facts *facts, weir_error *error)
         return refuse(facts, error, "the state's checkpoint", facts->replay_from, "the log's end", bounds->log_end,
                       "The state is of a longer log: move the state directory away to rebuild it from this one");
     if (facts->replay_from > committed_or_start(bounds))
-        return refuse(facts, error, "the state's checkpoint", facts->replay_from,
-                      bounds->committed >= 0 ? "the group's committed offset"
-                                             : "the group has committed nothing and the log's start",
-                      committed_or_start(bounds),
-                      "The group's offsets expired or were reset behind the state: move the state directory away to rebuild it, "
-                      "or set the group's offset at or above the checkpoint");
+        return refuse(
+            facts, error, "the state's checkpoint", facts->replay_from,
+            bounds->committed >= 0 ? "the group's committed offset"
+                                   : "the group has committed nothing and the log's start",
+            committed_or_start(bounds),
+            "The group's offsets expired or were reset behind the state: move the state directory away to rebuild it, "
+            "or set the group's offset at or above the checkpoint");
     return WEIR_OK;
 }
 

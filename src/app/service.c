@@ -71,7 +71,8 @@ static weir_status open_workers(weir_service *service, weir_error *error)
         options.metrics = service->options.metrics;
         options.emitter.task = (int32_t)i;
         options.state.identity.partition_count = service->partition_count;
-        snprintf(options.state.identity.cluster_id, sizeof options.state.identity.cluster_id, "%s", service->cluster_id);
+        snprintf(options.state.identity.cluster_id, sizeof options.state.identity.cluster_id, "%s",
+                 service->cluster_id);
         status = weir_worker_open(&options, &service->workers[i], error);
     }
     return status;
@@ -209,7 +210,8 @@ weir_status weir_service_run(weir_service *service, weir_error *error)
     atomic_store(&service->ending, true);
     weir_service_judge(service);
     if (status == WEIR_OK) {
-        weir_log(WEIR_LOG_INFO, "draining", weir_log_int("timeout_ms", service->options.drain_timeout_us / WEIR_US_PER_MS));
+        weir_log(WEIR_LOG_INFO, "draining",
+                 weir_log_int("timeout_ms", service->options.drain_timeout_us / WEIR_US_PER_MS));
         weir_service_drain(service);
     }
     return status;

@@ -41,12 +41,16 @@ static void partition_reasons(const weir_service *service, reasons *list)
         const weir_partition *partition = weir_service_partition(service, number);
         weir_phase phase = (weir_phase)atomic_load_explicit(&partition->phase, memory_order_relaxed);
         if (phase == WEIR_PHASE_BRAKED)
-            add_reason(list, "partition %" PRId32 " is paused: too many of its recent records are dead letters; mend the "
-                             "producer, then POST /admin/resume", number);
+            add_reason(list,
+                       "partition %" PRId32 " is paused: too many of its recent records are dead letters; mend the "
+                       "producer, then POST /admin/resume",
+                       number);
         else if (phase == WEIR_PHASE_REPLAYING)
             add_reason(list, "partition %" PRId32 " is replaying to rebuild its state", number);
         if (atomic_load_explicit(&partition->store_failing, memory_order_relaxed))
-            add_reason(list, "partition %" PRId32 ": checkpoints cannot be written; free disk space before retention is overrun",
+            add_reason(list,
+                       "partition %" PRId32
+                       ": checkpoints cannot be written; free disk space before retention is overrun",
                        number);
     }
 }

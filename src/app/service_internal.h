@@ -54,8 +54,8 @@ static inline void weir_service_beat(weir_service *service)
 
 /* Opens, places and begins every partition of an ASSIGN, and settles it. */
 WEIR_MUST_USE weir_status weir_service_give(weir_service *service, const weir_group_event *event, weir_error *error);
-/* Commits what every held partition has had acknowledged since the last time. Rebalances make commits fail now and then;
- * the next interval tries again, and until then checkpoints wait. */
+/* Commits what every held partition has had acknowledged since the last time. Rebalances make commits fail now and
+ * then; the next interval tries again, and until then checkpoints wait. */
 WEIR_MUST_USE weir_status weir_service_commit(weir_service *service, weir_error *error);
 /* Drains, commits, checkpoints and closes; lost ones are only closed. */
 void weir_service_take(weir_service *service, const int32_t *partitions, size_t count, bool lost);

@@ -107,7 +107,8 @@ static weir_status read_marks(weir_service *service, weir_recovery_facts *facts,
             return status;
         if (!last.readable)
             return weir_error_set(error, WEIR_REFUSED,
-                                  "the last record of the %s topic, partition %" PRId32 ", is not weir's: something else "
+                                  "the last record of the %s topic, partition %" PRId32
+                                  ", is not weir's: something else "
                                   "writes there; give weir an output topic of its own",
                                   OUTPUT_NAMES[output], facts->partition);
         facts->last_outputs[output] = last.offset;
@@ -125,7 +126,8 @@ static weir_status begin_one(weir_service *service, int32_t partition, const wei
         return it.status;
     }
     char state_path[512];
-    snprintf(state_path, sizeof state_path, "state: %s/%s/%" PRId32, service->options.state_dir, service->topic, partition);
+    snprintf(state_path, sizeof state_path, "state: %s/%s/%" PRId32, service->options.state_dir, service->topic,
+             partition);
     weir_recovery_facts facts = {.topic = service->topic,
                                  .state_path = state_path,
                                  .partition = partition,
@@ -136,7 +138,8 @@ static weir_status begin_one(weir_service *service, int32_t partition, const wei
     if (status == WEIR_OK)
         status = weir_recovery_decide(&facts, &plan, error);
     if (status == WEIR_OK)
-        status = group->ops->start(group, partition, plan.position, weir_service_worker_index(service, partition), error);
+        status =
+            group->ops->start(group, partition, plan.position, weir_service_worker_index(service, partition), error);
     if (status != WEIR_OK)
         return status;
     it = (call){.partition = partition, .position = plan.position, .marks = plan.marks, .committed = bounds->committed};
@@ -188,7 +191,8 @@ weir_status weir_service_commit(weir_service *service, weir_error *error)
         status = group->ops->commit(group, partitions, offsets, count, true, error);
         for (size_t i = 0; i < count && status == WEIR_OK; i++) {
             service->committed[partitions[i]] = offsets[i];
-            weir_worker_committed(service->workers[weir_service_worker_index(service, partitions[i])], partitions[i], offsets[i]);
+            weir_worker_committed(service->workers[weir_service_worker_index(service, partitions[i])], partitions[i],
+                                  offsets[i]);
         }
     }
     return status;

@@ -119,8 +119,8 @@ void weir_worker_take_acks(weir_worker *worker, int64_t wait_us)
 
 /* ---- a turn ----------------------------------------------------------------------------------------------- */
 
-/* "Far in the future" is judged by the record's own timestamp, capped by the wall clock, so that a replay decides as the
- * first run did. */
+/* "Far in the future" is judged by the record's own timestamp, capped by the wall clock, so that a replay decides as
+ * the first run did. */
 static int64_t judgement_time(const weir_record *record, int64_t wall_us)
 {
     return record->timestamp_us > 0 && record->timestamp_us < wall_us ? record->timestamp_us : wall_us;
@@ -167,7 +167,8 @@ static void advance(weir_worker *worker, weir_partition *partition, const weir_r
             weir_partition_enter(partition, WEIR_PHASE_LIVE);
         return;
     }
-    if (weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) && weir_partition_phase(partition) == WEIR_PHASE_LIVE) {
+    if (weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) &&
+        weir_partition_phase(partition) == WEIR_PHASE_LIVE) {
         weir_partition_enter(partition, WEIR_PHASE_BRAKED);
         worker->options.port->ops->pause(worker->options.port, partition->number, true);
     }
@@ -223,7 +224,7 @@ static void tend(weir_worker *worker, weir_partition *partition)
                         weir_clock_monotonic_us(worker->options.clock), partition->event_clock_us, &error);
     bool store_failing = status == WEIR_FULL || status == WEIR_IO;
     if (store_failing && !atomic_load_explicit(&partition->store_failing, memory_order_relaxed))
-        weir_metrics_add(worker->metrics, WEIR_METRIC_COMMIT_FAILURES, 1); /* scoring goes on from RAM; readiness tells */
+        weir_metrics_add(worker->metrics, WEIR_METRIC_COMMIT_FAILURES, 1); /* scoring goes on from RAM */
     atomic_store_explicit(&partition->store_failing, store_failing, memory_order_relaxed);
     if (store_failing)
         return;
@@ -238,7 +239,11 @@ static void show_gauges(weir_worker *worker)
     uint64_t loads = 0;
     for (size_t i = 0; i < worker->held_count; i++) {
         weir_state_stats stats;
-        weir_state_stats_read(worker->partitions[worker->held[i]]->state, &stats);
+        weir_partition *partition = worker->partitions[worker->held[i]];
+        weir_state_stats_read(partition->state, &stats);
+        if (stats.sweeps > partition->sweeps_shown)
+            weir_metrics_record(worker->metrics, WEIR_METRIC_CHECKPOINT_DURATION_SECONDS, stats.sweep_duration_us);
+        partition->sweeps_shown = stats.sweeps;
         cards += (double)stats.cards_resident;
         store_bytes += (double)stats.store_size;
         loads += stats.loads;

@@ -37,7 +37,8 @@ static bool emit(weir_worker *worker, emit_one *emit_it, weir_partition *partiti
            !weir_worker_failed(worker))
         weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
     if (status != WEIR_OK)
-        weir_worker_fail(worker, status, "partition %" PRId32 ", offset %" PRId64 ": the producer refuses its output: %s",
+        weir_worker_fail(worker, status,
+                         "partition %" PRId32 ", offset %" PRId64 ": the producer refuses its output: %s",
                          record->partition, record->offset, weir_status_name(status));
     return sent;
 }

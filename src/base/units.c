@@ -19,7 +19,11 @@ static const unit SIZES[] = {
     {"MB", 1000000},            {"kB", 1000},               {"B", 1},
     {"", 1},
 };
-enum { DURATION_COUNT = sizeof DURATIONS / sizeof *DURATIONS, SIZE_COUNT = sizeof SIZES / sizeof *SIZES, BINARY_SIZE_COUNT = 4 };
+enum {
+    DURATION_COUNT = sizeof DURATIONS / sizeof *DURATIONS,
+    SIZE_COUNT = sizeof SIZES / sizeof *SIZES,
+    BINARY_SIZE_COUNT = 4
+};
 
 static weir_status parse(weir_span text, const unit *units, size_t unit_count, uint64_t *value_out)
 {

@@ -174,7 +174,8 @@ static weir_status set_membership(rd_kafka_conf_t *conf, const weir_kafka_option
     if (status == WEIR_OK && options->session_timeout_us > 0) {
         status = set_number(conf, "session.timeout.ms", (uint64_t)kafka_ms(options->session_timeout_us), error);
         if (status == WEIR_OK && options->session_timeout_us < 4000000) /* three heartbeats must fit in a session */
-            status = set_number(conf, "heartbeat.interval.ms", (uint64_t)kafka_ms(options->session_timeout_us / 4), error);
+            status =
+                set_number(conf, "heartbeat.interval.ms", (uint64_t)kafka_ms(options->session_timeout_us / 4), error);
     }
     return status;
 }

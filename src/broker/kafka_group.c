@@ -81,6 +81,7 @@ static void rebalance(kafka_group *group, rd_kafka_event_t *event, weir_group_ev
     rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     bool assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     bool lost = !assign && rd_kafka_assignment_lost(group->consumer);
+    group->was_assigned |= assign;
     weir_error error = {0};
     size_t count = 0;
     for (int i = 0; i < list->cnt && count < (size_t)group->partition_count; i++) {
@@ -259,6 +260,7 @@ static void give_back(kafka_group *group, rd_kafka_event_t *event)
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
     bool revoke = code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS;
+    group->was_assigned |= !revoke;
     weir_error ignored; /* leaving: the session timeout does what is left undone */
     (void)answer(group, code, revoke ? rd_kafka_event_topic_partition_list(event) : none, &ignored);
     rd_kafka_topic_partition_list_destroy(none);
@@ -283,6 +285,20 @@ static void leave(kafka_group *group, int64_t deadline_us)
     }
 }
 
+/* librdkafka 2.0.2 aborts the process when a handle is destroyed after the group chose its assignor and before the
+ * first assignment (rd_kafka_sticky_assignor_state_destroy asserts that there is a state). Such a handle, closed
+ * already, is left to the end of the process. */
+static void destroy_consumer(kafka_group *group)
+{
+    bool safe = !group->joined || group->was_assigned;
+    if (!safe) {
+        const char *protocol = rd_kafka_rebalance_protocol(group->consumer);
+        safe = protocol && strcmp(protocol, "NONE") == 0;
+    }
+    if (safe)
+        rd_kafka_destroy_flags(group->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 static void free_all(kafka_group *group)
 {
     for (int32_t i = 0; i < group->partition_count && group->partition_queues; i++)
@@ -294,7 +310,7 @@ static void free_all(kafka_group *group)
     if (group->reader)
         rd_kafka_destroy(group->reader);
     if (group->consumer)
-        rd_kafka_destroy_flags(group->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        destroy_consumer(group);
     if (group->producer_conf)
         rd_kafka_conf_destroy(group->producer_conf);
     if (group->reader_conf)
@@ -351,7 +367,8 @@ static weir_status check_options(const weir_kafka_options *options, weir_error *
         for (size_t j = 0; j <= i && options->output_topics[i]; j++) {
             const char *other = j == i ? options->input_topic : options->output_topics[j];
             if (other && strcmp(options->output_topics[i], other) == 0)
-                return weir_error_set(error, WEIR_INVALID, "topic %s is named twice: every output needs its own", other);
+                return weir_error_set(error, WEIR_INVALID, "topic %s is named twice: every output needs its own",
+                                      other);
         }
     return WEIR_OK;
 }

@@ -138,7 +138,8 @@ typedef struct kafka_group {
     rd_kafka_conf_t *producer_conf, *reader_conf; /* templates */
     rd_kafka_t *reader;                 /* opened at the first last_output */
     kafka_port **ports;
-    bool joined, left;
+    bool joined;
+    bool was_assigned; /* heard of an assignment once, be it empty */
 
     /* The event being answered; .error also keeps the text of the last one. */
     weir_group_event_kind pending;

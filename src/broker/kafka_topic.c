@@ -42,7 +42,8 @@ static weir_status created(rd_kafka_event_t *event, const char *topic, weir_erro
     if (!code || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
         return WEIR_OK;
     const char *text = count ? rd_kafka_topic_result_error_string(results[0]) : NULL;
-    return weir_error_set(error, kafka_status(code), "creating topic %s: %s", topic, text ? text : rd_kafka_err2str(code));
+    return weir_error_set(error, kafka_status(code), "creating topic %s: %s", topic,
+                          text ? text : rd_kafka_err2str(code));
 }
 
 static weir_status create(rd_kafka_t *rk, const char *topic, int32_t partition_count, int16_t replication_factor,
@@ -138,7 +139,8 @@ weir_status kafka_topic_bounds(rd_kafka_t *rk, const char *topic, const int32_t 
                                weir_partition_bounds *bounds_out, weir_error *error)
 {
     rd_kafka_topic_partition_list_t *starts = NULL, *ends = NULL;
-    weir_status status = list_offsets(rk, topic, partitions, partition_count, RD_KAFKA_OFFSET_BEGINNING, &starts, error);
+    weir_status status =
+        list_offsets(rk, topic, partitions, partition_count, RD_KAFKA_OFFSET_BEGINNING, &starts, error);
     if (status == WEIR_OK)
         status = list_offsets(rk, topic, partitions, partition_count, RD_KAFKA_OFFSET_END, &ends, error);
     for (size_t i = 0; i < partition_count && status == WEIR_OK; i++) {

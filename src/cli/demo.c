@@ -51,9 +51,10 @@ static const weir_cli_option OPTIONS[] = {
 static const weir_cli_usage USAGE = {
     .command = "demo",
     .synopsis = "[flags]",
-    .summary = "Starts a broker inside this process, sends it synthetic card transactions with labelled fraud, scores them as\n"
-               "`weir run` does, and shows what was caught and how fast. The exit code is 0 only if the stream balanced:\n"
-               "every record scored or dead-lettered, and every alert there once.",
+    .summary =
+        "Starts a broker inside this process, sends it synthetic card transactions with labelled fraud, scores them\n"
+        "as `weir run` does, and shows what was caught and how fast. The exit code is 0 only if the stream balanced:\n"
+        "every record scored or dead-lettered, and every alert there once.",
     .options = OPTIONS,
     .examples = "  weir demo\n"
                 "  weir demo --duration 15s --rate 10000\n"
@@ -258,7 +259,8 @@ static weir_status stream(demo *it, weir_error *error)
     weir_status status = weir_generator_open(&config, &generator, error);
     if (status != WEIR_OK)
         return status;
-    status = weir_sender_open(it->conf.brokers, it->conf.topics_transactions, 2 * WEIR_US_PER_MS, NULL, 0, &sender, error);
+    status =
+        weir_sender_open(it->conf.brokers, it->conf.topics_transactions, 2 * WEIR_US_PER_MS, NULL, 0, &sender, error);
     if (status == WEIR_OK) {
         await_service(it);
         status = send_stream(it, sender, generator);
@@ -377,7 +379,8 @@ static bool print_summary(demo *it)
            it->alerts_sent);
     demo_tally_print(&it->tally);
     printf("  of that weir's own (record received to alert handed over): p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms\n",
-           weir_histogram_quantile(&it->own_share_us, 0.5) / 1e3, weir_histogram_quantile(&it->own_share_us, 0.99) / 1e3,
+           weir_histogram_quantile(&it->own_share_us, 0.5) / 1e3,
+           weir_histogram_quantile(&it->own_share_us, 0.99) / 1e3,
            weir_histogram_quantile(&it->own_share_us, 0.999) / 1e3);
     if (balanced)
         printf("\n  The stream balanced: every record was scored or dead-lettered, every alert is there once.\n");
@@ -395,8 +398,8 @@ int weir_cli_demo(int argc, char **argv)
     int code = weir_cli_parse(&USAGE, argc, argv, &values, &operands);
     if (code != WEIR_CLI_GO_ON)
         return code;
-    if (values.rate <= 0 || values.rate > 1e6 || values.cards < 1 || values.cards > 10000000 || values.duration_us <= 0 ||
-        values.duration_us > WEIR_US_PER_HOUR)
+    if (values.rate <= 0 || values.rate > 1e6 || values.cards < 1 || values.cards > 10000000 ||
+        values.duration_us <= 0 || values.duration_us > WEIR_US_PER_HOUR)
         return weir_cli_misused(&USAGE, "--rate is up to 1000000, --cards up to 10000000, --duration up to 1h");
     weir_log_options log = {.file = STDERR_FILENO, .level = WEIR_LOG_ERROR};
     weir_log_setup(&log);
@@ -409,7 +412,8 @@ int weir_cli_demo(int argc, char **argv)
     weir_status status = open_demo(&the, &operands, &error);
     if (status == WEIR_OK) {
         if (!values.quiet)
-            printf("A broker, %" PRId64 " cards and weir, for %.0f s at %.0f transactions a second. Caught fraud, as it "
+            printf("A broker, %" PRId64
+                   " cards and weir, for %.0f s at %.0f transactions a second. Caught fraud, as it "
                    "happens:\n\n",
                    values.cards, (double)values.duration_us / 1e6, values.rate);
         status = run_demo(&the, &error);

@@ -88,9 +88,11 @@ void demo_tally_print(demo_tally *tally)
         caught += tally->alerted[pattern];
     }
     print_row("all", fraud, caught, false_alerts);
-    printf("  %" PRIu64 " alerts on honest transactions; a pattern's precision is against all of those\n", false_alerts);
+    printf("  %" PRIu64 " alerts on honest transactions; a pattern's precision is against all of those\n",
+           false_alerts);
     printf("\n  transaction sent to alert read: p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms\n",
-           weir_histogram_quantile(&tally->latency_us, 0.5) / 1e3, weir_histogram_quantile(&tally->latency_us, 0.99) / 1e3,
+           weir_histogram_quantile(&tally->latency_us, 0.5) / 1e3,
+           weir_histogram_quantile(&tally->latency_us, 0.99) / 1e3,
            weir_histogram_quantile(&tally->latency_us, 0.999) / 1e3);
     pthread_mutex_unlock(&tally->lock);
 }

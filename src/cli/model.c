@@ -1,8 +1,7 @@
 /* weir model: looks at model files without a stream. */
 #include "cli/cli.h"
 
-#include "core/field.h"
-#include "core/function.h"
+#include "weir/core/language.h"
 #include "weir/release/release.h"
 
 #include <stdlib.h>
@@ -65,9 +64,10 @@ static const weir_cli_option EXPLAIN_OPTIONS[] = {
 static const weir_cli_usage EXPLAIN_USAGE = {
     .command = "model explain",
     .synopsis = "FILE [--json]",
-    .summary = "Prints what a model is made of: identity, training window, thresholds, and for each feature its\n"
-               "weight over the raw value, its effect (the logits one standard deviation is worth), its reference mean and\n"
-               "what it counts as when it is missing. For ONNX, also which nodes were folded into the weights.",
+    .summary =
+        "Prints what a model is made of: identity, training window, thresholds, and for each feature its\n"
+        "weight over the raw value, its effect (the logits one standard deviation is worth), its reference mean and\n"
+        "what it counts as when it is missing. For ONNX, also which nodes were folded into the weights.",
     .options = EXPLAIN_OPTIONS,
     .examples = "  weir model explain models/card-fraud.json\n"
                 "  weir model explain models/card-fraud.json --json\n",
@@ -104,32 +104,38 @@ static const weir_cli_usage FUNCTIONS_USAGE = {
     .examples = "  weir model functions\n",
 };
 
-static const char *const KIND_TITLES[WEIR_FUNCTION_KIND_COUNT] = {
-    [WEIR_FUNCTION_OPERATOR] = "operators",
-    [WEIR_FUNCTION_NUMERIC] = "functions of numbers",
-    [WEIR_FUNCTION_CALENDAR] = "the time of the event (UTC, or a fixed offset: hour(+02:00))",
-    [WEIR_FUNCTION_AGGREGATE] = "over the history of the card, or of another entity: terminal.count(1h)",
-    [WEIR_FUNCTION_SPECIAL] = "forms of their own",
+static const struct {
+    const char *kind, *title; /* the kinds of weir_language_row, in the order they are printed */
+} KINDS[] = {
+    {"operator", "operators"},
+    {"number", "functions of numbers"},
+    {"calendar", "the time of the event (UTC, or a fixed offset: hour(+02:00))"},
+    {"history", "over the history of the card, or of another entity: terminal.count(1h)"},
+    {"form", "forms of their own"},
 };
 
-static void print_row(const char *usage, const char *doc)
+static void print_row(const weir_language_row *row)
 {
-    printf("  %-44s %s\n", usage, doc);
+    printf("  %-44s %s\n", row->usage, row->doc);
 }
 
 static void print_fields(void)
 {
     puts("fields of a transaction");
-    for (size_t i = 0; i < weir_field_count(); i++)
-        print_row(weir_field_at(i)->name, weir_field_at(i)->doc);
+    for (size_t i = 0; i < weir_feature_field_count(); i++) {
+        weir_language_row row = weir_feature_field_row(i);
+        print_row(&row);
+    }
 }
 
-static void print_kind(weir_function_kind kind)
+static void print_kind(const char *kind, const char *title)
 {
-    printf("\n%s\n", KIND_TITLES[kind]);
-    for (size_t i = 0; i < weir_function_count(); i++)
-        if (weir_function_at(i)->kind == kind)
-            print_row(weir_function_at(i)->usage, weir_function_at(i)->doc);
+    printf("\n%s\n", title);
+    for (size_t i = 0; i < weir_feature_function_count(); i++) {
+        weir_language_row row = weir_feature_function_row(i);
+        if (strcmp(row.kind, kind) == 0)
+            print_row(&row);
+    }
 }
 
 static int functions(int argc, char **argv)
@@ -138,8 +144,8 @@ static int functions(int argc, char **argv)
     if (code != WEIR_CLI_GO_ON)
         return code;
     print_fields();
-    for (unsigned kind = 0; kind < WEIR_FUNCTION_KIND_COUNT; kind++)
-        print_kind((weir_function_kind)kind);
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        print_kind(KINDS[i].kind, KINDS[i].title);
     return weir_cli_finish(WEIR_EXIT_OK);
 }
 

@@ -36,14 +36,16 @@ static const weir_cli_option OPTIONS[] = {
 static const weir_cli_usage USAGE = {
     .command = "score",
     .synopsis = "--model FILE [--input FILE] [flags]",
-    .summary = "Scores transactions in the order they stand and prints one JSON object a line. A redelivered transaction\n"
-               "has \"duplicate\": true and no score. What the service would dead-letter is reported with its line on\n"
-               "standard error, and the exit code is then 3.",
+    .summary =
+        "Scores transactions in the order they stand and prints one JSON object a line. A redelivered transaction\n"
+        "has \"duplicate\": true and no score. What the service would dead-letter is reported with its line on\n"
+        "standard error, and the exit code is then 3.",
     .options = OPTIONS,
     .examples =
         "  weir generate --seed 7 --cards 100 --days 3 --format jsonl | weir score --model models/card-fraud.json\n"
         "  weir score --model models/card-fraud.json --input transactions.csv --features\n"
-        "  weir score --model models/card-fraud.json --input transactions.pb --alerts --topic transactions --partitions 8\n",
+        "  weir score --model models/card-fraud.json --input transactions.pb --alerts --topic transactions "
+        "--partitions 8\n",
 };
 
 typedef struct run {

@@ -25,8 +25,8 @@ typedef struct tail_values {
 
 typedef struct printer printer;
 
-/* What a topic can carry. `topic` finds the configured name of its topic, so that --topic alerts and the type of a topic
- * need not be said. */
+/* What a topic can carry. `topic` finds the configured name of its topic, so that --topic alerts and the type of a
+ * topic need not be said. */
 typedef struct carried {
     const char *name; /* --type */
     const char *stream; /* --topic's short name */
@@ -164,8 +164,8 @@ static bool print_record(printer *out, const weir_record *record)
         status = weir_error_set(&error, WEIR_FULL, "longer than %d bytes", LINE_SIZE_MAX);
     if (status != WEIR_OK) {
         out->undecodable++;
-        fprintf(stderr, "weir tail: %s [%d] offset %" PRId64 " does not decode as %s: %s\n", out->topic, record->partition,
-                record->offset, out->type->name, error.message);
+        fprintf(stderr, "weir tail: %s [%d] offset %" PRId64 " does not decode as %s: %s\n", out->topic,
+                record->partition, record->offset, out->type->name, error.message);
         return is_heard();
     }
     out->printed++;
@@ -228,9 +228,10 @@ static const weir_cli_option OPTIONS[] = {
 static const weir_cli_usage USAGE = {
     .command = "tail",
     .synopsis = "--brokers HOST:PORT [--topic NAME] [flags]",
-    .summary = "Prints the records of a topic, one JSON object a line, as they come. Records of several partitions are in\n"
-               "order within each. Schema-registry frames are taken off. A record that does not decode is reported on\n"
-               "standard error, and the exit code is then 3. Commits nothing and joins no group.",
+    .summary =
+        "Prints the records of a topic, one JSON object a line, as they come. Records of several partitions are in\n"
+        "order within each. Schema-registry frames are taken off. A record that does not decode is reported on\n"
+        "standard error, and the exit code is then 3. Commits nothing and joins no group.",
     .options = OPTIONS,
     .with_conf = true,
     .examples = "  weir tail --brokers localhost:9092\n"
@@ -326,7 +327,8 @@ static int check_and_run(const weir_conf *conf, const tail_values *values)
     if (!conf->brokers[0])
         return weir_cli_misused(&USAGE, "--brokers HOST:PORT says which cluster");
     if (!type && values->type)
-        return weir_cli_misused(&USAGE, "--type is transaction, alert, score, label or dead-letter, not \"%s\"", values->type);
+        return weir_cli_misused(&USAGE, "--type is transaction, alert, score, label or dead-letter, not \"%s\"",
+                                values->type);
     if (!type)
         return weir_cli_misused(&USAGE, "--type says what topic %s carries", values->topic);
     if (!parse_from(values, &from))

@@ -104,7 +104,8 @@ const transactions_format *transactions_format_find(const char *name, const char
     return name ? NULL : &FORMATS[0];
 }
 
-weir_status transactions_open(transactions *from, const transactions_format *format, const char *path, weir_error *error)
+weir_status transactions_open(transactions *from, const transactions_format *format, const char *path,
+                              weir_error *error)
 {
     memset(from, 0, sizeof *from);
     from->format = format;

@@ -1,6 +1,6 @@
-/* Transactions read from a file or standard input, in any of the formats the commands take: JSON lines, CSV with a header
- * of field names, size-delimited protobuf. What comes out is always one protobuf message, so that everything after takes
- * the service's own path. */
+/* Transactions read from a file or standard input, in any of the formats the commands take: JSON lines, CSV with a
+ * header of field names, size-delimited protobuf. What comes out is always one protobuf message, so that everything
+ * after takes the service's own path. */
 #ifndef WEIR_CLI_TRANSACTIONS_H
 #define WEIR_CLI_TRANSACTIONS_H
 
@@ -8,7 +8,8 @@
 
 #include "weir/codec/json.h"
 
-enum { TRANSACTIONS_MESSAGE_MAX = 64 * 1024 }; /* bytes a line may come to; the service's own limit is looked at after */
+/* Bytes a line may come to; the service's own limit is looked at after. */
+enum { TRANSACTIONS_MESSAGE_MAX = 64 * 1024 };
 
 typedef enum transactions_taken {
     TRANSACTIONS_MESSAGE,

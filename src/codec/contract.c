@@ -412,6 +412,16 @@ bool weir_contract_last(const weir_contract_field *field, weir_span message, wei
     return !reader.failed;
 }
 
+static bool is_well_formed(weir_span message)
+{
+    weir_reader reader = weir_reader_of(message);
+    weir_wire_field field;
+    while (weir_wire_next(&reader, &field))
+        ;
+    return !reader.failed;
+}
+
+/* Each piece has to be whole by itself: what is cut short could be made good by the next one. */
 bool weir_contract_gather(const weir_contract_field *field, weir_span message, weir_writer *scratch,
                           weir_span *inner_out)
 {
@@ -422,7 +432,7 @@ bool weir_contract_gather(const weir_contract_field *field, weir_span message, w
     while (weir_wire_next(&reader, &value)) {
         if (value.number != field->id)
             continue;
-        if (value.type != WEIR_WIRE_BYTES)
+        if (value.type != WEIR_WIRE_BYTES || !is_well_formed(value.bytes))
             return false;
         if (inner.data && scratch->used == begin)
             weir_write_bytes(scratch, inner.data, inner.size);

@@ -92,7 +92,10 @@ static bool write_elements(const output *out, const weir_contract_field *field, 
     weir_check(field->type == PROTOBUF_C_TYPE_DOUBLE); /* the one repeated scalar of the contract */
     if (value->type == WEIR_WIRE_BYTES)
         return write_packed(out, value->bytes);
-    return value->type == WEIR_WIRE_FIXED64 && weir_contract_write(field, value, true, out->json);
+    if (value->type != WEIR_WIRE_FIXED64)
+        return false;
+    weir_json_write_double(out->json, weir_wire_double(value->value));
+    return true;
 }
 
 static bool write_array(const output *out, const weir_contract_field *field, weir_span bytes, size_t object_begin)
@@ -132,8 +135,8 @@ static bool write_inner(const output *out, const weir_contract_field *field, wei
 
 static bool write_scalar(const output *out, const weir_contract_field *field, weir_span bytes, size_t object_begin)
 {
-    weir_wire_field value;
-    bool found;
+    weir_wire_field value = {0};
+    bool found = false;
     if (!weir_contract_last(field, bytes, &value, &found))
         return false;
     if (!found || weir_contract_is_default(field, &value))

@@ -95,17 +95,19 @@ weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_error *er
 
 static weir_status refuse_text(const char *what, const char *stored, const char *wanted, weir_error *error)
 {
-    return weir_error_set(error, WEIR_REFUSED,
-                          "the state store belongs to %s \"%.80s\", not \"%.80s\"; point weir at the right one, or move "
-                          "the state directory away to start anew", what, stored, wanted);
+    return weir_error_set(
+        error, WEIR_REFUSED,
+        "the state store belongs to %s \"%.80s\", not \"%.80s\"; point weir at the right one, or move "
+        "the state directory away to start anew",
+        what, stored, wanted);
 }
 
 static weir_status refuse_number(const char *what, int64_t stored, int64_t wanted, weir_error *error)
 {
     return weir_error_set(error, WEIR_REFUSED,
                           "the state store was kept for %s %" PRId64 ", not %" PRId64 "; a changed partition count "
-                          "moves cards to other partitions: move the state directory away to rebuild it from the topic", what,
-                          stored, wanted);
+                          "moves cards to other partitions: move the state directory away to rebuild it from the topic",
+                          what, stored, wanted);
 }
 
 static weir_status refuse_horizon(int64_t stored_us, int64_t wanted_us, weir_error *error)
@@ -113,10 +115,12 @@ static weir_status refuse_horizon(int64_t stored_us, int64_t wanted_us, weir_err
     char stored[32], wanted[32];
     weir_units_format_duration(stored_us, stored, sizeof stored);
     weir_units_format_duration(wanted_us, wanted, sizeof wanted);
-    return weir_error_set(error, WEIR_REFUSED,
-                          "the state store holds %s of history and %s are asked for; older events are gone from it: "
-                          "shorten the horizon or the model's windows to %s, or move the state directory away to rebuild "
-                          "it from the topic", stored, wanted, stored);
+    return weir_error_set(
+        error, WEIR_REFUSED,
+        "the state store holds %s of history and %s are asked for; older events are gone from it: "
+        "shorten the horizon or the model's windows to %s, or move the state directory away to rebuild "
+        "it from the topic",
+        stored, wanted, stored);
 }
 
 weir_status weir_meta_accept(const weir_state_identity *stored, const weir_state_identity *wanted, weir_error *error)

@@ -27,6 +27,7 @@ static void finish_sweep(weir_state *state, int64_t now_us)
     state->meta.serial++;
     state->stats.sweeps++;
     state->stats.last_sweep_us = now_us;
+    state->stats.sweep_duration_us = now_us - state->sweep_begun_us;
     state->purging_count = 0;
     state->phase = WEIR_SWEEP_IDLE;
 }

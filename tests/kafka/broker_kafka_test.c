@@ -1,5 +1,6 @@
 /* The broker module against Apache Kafka: what the embedded cluster cannot prove. Run by broker_kafka_test.sh, which
- * starts a node and sets WEIR_TEST_BOOTSTRAP, WEIR_TEST_KAFKA_SH and WEIR_TEST_KAFKA_DIR. Every test has its own topics. */
+ * starts a node and sets WEIR_TEST_BOOTSTRAP, WEIR_TEST_KAFKA_SH and WEIR_TEST_KAFKA_DIR. Every test has its own
+ * topics. */
 #include "unit/broker/rig.h"
 
 #include <librdkafka/rdkafka.h>
@@ -95,12 +96,14 @@ static weir_kafka_options options(size_t worker_count)
 static void run_script(const char *command)
 {
     char line[512];
-    snprintf(line, sizeof line, "%s %s %s >/dev/null", getenv("WEIR_TEST_KAFKA_SH"), command, getenv("WEIR_TEST_KAFKA_DIR"));
+    snprintf(line, sizeof line, "%s %s %s >/dev/null", getenv("WEIR_TEST_KAFKA_SH"), command,
+             getenv("WEIR_TEST_KAFKA_DIR"));
     cr_assert_eq(system(line), 0, "%s", line);
 }
 
 /* Writes `count` records to a partition in one transaction, then commits or aborts it. */
-static void transact(rd_kafka_t *producer, const char *topic, int32_t partition, const char *payload, int count, bool commit)
+static void transact(rd_kafka_t *producer, const char *topic, int32_t partition, const char *payload, int count,
+                     bool commit)
 {
     cr_assert_null(rd_kafka_begin_transaction(producer));
     for (int i = 0; i < count; i++)

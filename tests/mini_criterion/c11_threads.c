@@ -1,6 +1,7 @@
-/* librdkafka starts its threads with C11's thrd_create, which gcc 12's ThreadSanitizer does not intercept: such a thread
- * has no state of the sanitizer's and dies at its first intercepted call. These stand in front of the C library's and go
- * through pthread_create, which is intercepted. CMakeLists.txt has the linker take them (--undefined). */
+/* librdkafka starts its threads with C11's thrd_create, which gcc 12's ThreadSanitizer does not intercept: such a
+ * thread has no state of the sanitizer's and dies at its first intercepted call. These stand in front of the C
+ * library's and go through pthread_create, which is intercepted. CMakeLists.txt has the linker take them
+ * (--undefined). */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -109,7 +109,8 @@ static size_t port_poll(weir_port *base, weir_record *records, size_t max, int64
         if (group->fetch[p] < 0 || group->paused[p] || group->worker[p] != port->index)
             continue;
         const sim_log *log = &group->cluster->input[p];
-        for (size_t n = 1 + below(group->cluster, 8); n > 0 && count < budget && group->fetch[p] < (int64_t)log->count; n--) {
+        for (size_t n = 1 + below(group->cluster, 8); n > 0 && count < budget && group->fetch[p] < (int64_t)log->count;
+             n--) {
             const sim_message *message = &log->messages[group->fetch[p]];
             records[count++] = (weir_record){.partition = p,
                                              .offset = group->fetch[p]++,
@@ -416,7 +417,8 @@ weir_group *sim_group_open(sim_cluster *cluster, int member, size_t worker_count
 {
     sim_group *group = calloc(1, sizeof *group);
     weir_check(group);
-    *group = (sim_group){.base = {.ops = &GROUP_OPS}, .cluster = cluster, .member = member, .worker_count = worker_count};
+    *group =
+        (sim_group){.base = {.ops = &GROUP_OPS}, .cluster = cluster, .member = member, .worker_count = worker_count};
     group->ports = calloc(worker_count, sizeof *group->ports);
     weir_check(group->ports);
     for (size_t w = 0; w < worker_count; w++)

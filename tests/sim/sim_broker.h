@@ -41,12 +41,12 @@ void sim_log_add(sim_log *log, weir_span payload, int64_t source_offset, const c
 /* A member's group face, with `worker_count` ports. `member` is its number. Freed by its close. */
 weir_group *sim_group_open(sim_cluster *cluster, int member, size_t worker_count);
 
-/* The member dies: some of what is in flight lands, the rest is gone, its partitions are nobody's. The group's close then
- * only frees. */
+/* The member dies: some of what is in flight lands, the rest is gone, its partitions are nobody's. The group's close
+ * then only frees. */
 void sim_group_crash(weir_group *group);
 
-/* The group coordinator gave up on the member: its partitions are nobody's, what is in flight is cut off as in a crash, and
- * it hears LOST at its next poll. */
+/* The group coordinator gave up on the member: its partitions are nobody's, what is in flight is cut off as in a crash,
+ * and it hears LOST at its next poll. */
 void sim_group_lose(weir_group *group);
 
 #endif

@@ -67,8 +67,8 @@ static size_t make_transaction(weir_rng *rng, uint64_t number, int64_t base_us, 
     return writer.used;
 }
 
-/* Fills the input logs as a producer would; redeliveries and garbage included. Garbage goes to partition 0, as the offline
- * engine deals it. */
+/* Fills the input logs as a producer would; redeliveries and garbage included. Garbage goes to partition 0, as the
+ * offline engine deals it. */
 static void fill(sim_cluster *cluster, weir_rng *rng, weir_offline *offline)
 {
     static uint8_t payload[PAYLOAD_MAX];
@@ -98,7 +98,8 @@ static void fill(sim_cluster *cluster, weir_rng *rng, weir_offline *offline)
             partition = weir_hash_partition(transaction.card_token, SIM_PARTITIONS);
         }
         sim_log_add(&cluster->input[partition], weir_span_of(payload, size), -1, "");
-        weir_check(weir_offline_push(offline, weir_span_of(payload, size), number, sim_wall_us(NULL), &error) == WEIR_OK);
+        weir_check(weir_offline_push(offline, weir_span_of(payload, size), number, sim_wall_us(NULL), &error) ==
+                   WEIR_OK);
     }
     weir_check(weir_offline_flush(offline, &error) == WEIR_OK);
 }
@@ -287,7 +288,7 @@ static bool step_member(sim_run *run, member *it, uint64_t seed)
 {
     weir_error error = {0};
     weir_status status = weir_service_step(it->service, 0, &error);
-    if (status == WEIR_FULL) { /* a disk that is full when a partition is opened ends the process; its supervisor starts it anew */
+    if (status == WEIR_FULL) { /* a disk full when a partition is opened ends the process; it is started anew */
         kill_member(it);
         rebalance(run);
         return true;
@@ -378,7 +379,8 @@ Test(sim, every_alert_once_whatever_crashes)
     weir_log_setup(&log);
     weir_rules rules;
     weir_error error = {0};
-    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 0, &rules, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 0, &rules, &error), WEIR_OK, "%s",
+                 error.message);
     static sim_run run;
     uint64_t failed = 0, kills = 0, moves = 0, losses = 0, disk_failures = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {

@@ -7,9 +7,9 @@ set -uo pipefail
 root=${1:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 cd "$root" || exit 1
 
-# weir_module(...) calls may span lines: join each to one.
+# weir_module(...) calls, and the one that links the program, may span lines: join each to one.
 join_calls() {
-    awk '/^ *weir_module\(/ {call = ""; open = 1}
+    awk '/^ *(weir_module|target_link_libraries\(weir) *[( ]/ {call = ""; open = 1}
          open {call = call " " $0}
          open && /\)/ {print call; open = 0}' src/CMakeLists.txt
 }
@@ -27,7 +27,7 @@ BEGIN {
     library["sodium.h"] = "PkgConfig::sodium";     library["xxhash.h"] = "PkgConfig::xxhash"
     library["pthread.h"] = "Threads::Threads";     library["weir/v1/"] = "weir_contract"
     library["onnx/"] = "weir_onnx_schema"
-    known["cli"] = 1; uses["cli"] = " app"; links["cli"] = "" # the shell: everything below, no library of its own
+    known["cli"] = 1; uses["cli"] = " app" # the shell: everything below
 }
 /^== includes/ { reading_includes = 1; close_over_uses(); next }
 !reading_includes { read_module($0); next }
@@ -37,6 +37,7 @@ END { exit violated ? 3 : 0 }
 function read_module(call,    words, count, i, name, part) {
     gsub(/[()]/, " ", call)
     count = split(call, words, " ")
+    if (words[1] == "target_link_libraries") { links["cli"] = call; return }
     name = words[2]
     known[name] = 1
     for (i = 3; i <= count; i++) {

@@ -35,7 +35,7 @@ tabs_and_trailing_blanks() {
 }
 
 promises() {
-    list_sources | xargs grep -nHwE 'TO''DO|FIX''ME|XX''X|HA''CK'
+    list_sources | xargs grep -nHE '\b(TO''DO|FIX''ME|HA''CK)\b|\bXX''X\b[^"]'
 }
 
 headers_that_need_another_first() {

@@ -55,6 +55,7 @@ typedef struct weir_partition {
     int64_t position;        /* next offset to process */
     int64_t live_from;       /* from here on this life emits */
     int64_t event_clock_us;  /* newest event time seen */
+    uint64_t sweeps_shown;   /* checkpoints whose duration the metrics have */
     _Atomic bool store_failing; /* the last checkpoint could not be written; it is tried again */
     _Atomic int64_t published_position;
     _Atomic int64_t acked_below;     /* worker -> service: what may be committed */

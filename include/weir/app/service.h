@@ -23,7 +23,7 @@ typedef struct weir_service_options {
     weir_worker_options worker;       /* the template: index, port, committer, ruleset, metrics are filled in */
     size_t worker_count;
     bool pin_workers;
-    bool threadless;                  /* no worker threads: whoever steps the service turns the workers (the simulator) */
+    bool threadless; /* no worker threads: whoever steps the service turns the workers (the simulator) */
     const char *state_dir;            /* for messages; where open_store looks is its own business */
     int64_t commit_interval_us;       /* between commits of acknowledged offsets */
     int64_t drain_timeout_us;         /* for acknowledgements at a revocation or at the end */
@@ -38,7 +38,8 @@ WEIR_MUST_USE weir_status weir_service_open(const weir_service_options *options,
                                             weir_error *error);
 
 /* Joins the group and works until *stop is set or something fails for good.
- * Gives:  WEIR_OK after a clean drain. Fails: what stopped it; the state left behind is that of a crash, which is fine. */
+ * Gives:  WEIR_OK after a clean drain.
+ * Fails:  what stopped it; the state left behind is that of a crash, which is fine. */
 WEIR_MUST_USE weir_status weir_service_run(weir_service *service, weir_error *error);
 
 void weir_service_close(weir_service *service);
@@ -55,7 +56,8 @@ weir_worker *weir_service_worker(weir_service *service, size_t index);
 
 /* ---- any thread (HTTP) ---- */
 
-/* Whether the service is fit to be sent traffic; reasons as a JSON array of sentences (NUL-terminated, cut to capacity). */
+/* Whether the service is fit to be sent traffic; reasons as a JSON array of sentences (NUL-terminated, cut to
+ * capacity). */
 bool weir_service_ready(const weir_service *service, char *reasons_json_out, size_t capacity);
 /* Whether the service thread and every worker have shown a sign of life within the last minute (the
  * service thread: that and a drain's timeout). */

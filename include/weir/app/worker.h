@@ -60,8 +60,8 @@ void weir_worker_begin_partition(weir_worker *worker, int32_t partition, int64_t
  * then be committed, also when this fails: it covers what was acknowledged. Fails: WEIR_TEMPORARY. */
 WEIR_MUST_USE weir_status weir_worker_drain_partition(weir_worker *worker, int32_t partition, int64_t timeout_us,
                                                       int64_t *acked_below_out, weir_error *error);
-/* Closes the partition. flush: writes everything up to `committed` first (only when it was drained that far and the worker
- * has not failed). */
+/* Closes the partition. flush: writes everything up to `committed` first (only when it was drained that far and the
+ * worker has not failed). */
 WEIR_MUST_USE weir_status weir_worker_close_partition(weir_worker *worker, int32_t partition, bool flush,
                                                       int64_t committed, weir_error *error);
 /* Lets a braked partition go on. */
@@ -76,8 +76,8 @@ void weir_worker_committed(weir_worker *worker, int32_t partition, int64_t commi
 
 /* ---- from any thread ---- */
 size_t weir_worker_index(const weir_worker *worker);
-/* When the worker last showed a sign of life, on its monotonic clock: a turn begun, acknowledgements asked for. A worker
- * that is held up by a full producer still beats. */
+/* When the worker last showed a sign of life, on its monotonic clock: a turn begun, acknowledgements asked for. A
+ * worker that is held up by a full producer still beats. */
 int64_t weir_worker_beat_us(const weir_worker *worker);
 /* WEIR_OK while all is well; else what stopped the worker. */
 weir_status weir_worker_failure(const weir_worker *worker, weir_error *error_out);

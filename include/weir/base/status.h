@@ -25,7 +25,7 @@ typedef enum weir_status {
     WEIR_STATUS_COUNT
 } weir_status;
 
-/* The process exit codes, one meaning each (DESIGN.md section 8). */
+/* The process exit codes, one meaning each. */
 enum weir_exit {
     WEIR_EXIT_OK = 0,
     WEIR_EXIT_FAILED = 1,

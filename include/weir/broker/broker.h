@@ -17,7 +17,12 @@
 #include "weir/base/status.h"
 
 /* Where weir writes to. Rows of one table: topic option, what it carries. */
-typedef enum weir_output { WEIR_OUTPUT_ALERTS, WEIR_OUTPUT_SCORES, WEIR_OUTPUT_DEAD_LETTERS, WEIR_OUTPUT_COUNT } weir_output;
+typedef enum weir_output {
+    WEIR_OUTPUT_ALERTS,
+    WEIR_OUTPUT_SCORES,
+    WEIR_OUTPUT_DEAD_LETTERS,
+    WEIR_OUTPUT_COUNT
+} weir_output;
 
 enum { WEIR_HEADER_MAX = 16, WEIR_OFFSET_NONE = -1 };
 
@@ -61,7 +66,8 @@ typedef struct weir_port_ops {
     /* Queues one record for sending. WEIR_FULL: the queue is full, take acks and try again; WEIR_INVALID: larger than
      * the topic takes; WEIR_FENCED / WEIR_IO: fatal. */
     weir_status (*produce)(weir_port *port, const weir_outgoing *outgoing);
-    /* Calls `heard` for every acknowledgement that has come in; waits up to wait_us when there is none. Returns how many. */
+    /* Calls `heard` for every acknowledgement that has come in; waits up to wait_us when there is none. Returns how
+     * many. */
     size_t (*acks)(weir_port *port, int64_t wait_us, void (*heard)(void *context, const weir_ack *ack), void *context);
     /* The record's header of that name (for DLQ re-drives and schema ids); an empty span when absent. */
     weir_span (*header)(weir_port *port, const weir_record *record, const char *name);

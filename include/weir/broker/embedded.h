@@ -15,7 +15,8 @@ WEIR_MUST_USE weir_status weir_embedded_open(size_t broker_count, weir_embedded 
 const char *weir_embedded_bootstrap(const weir_embedded *embedded);
 WEIR_MUST_USE weir_status weir_embedded_topic(weir_embedded *embedded, const char *topic, int32_t partition_count,
                                               weir_error *error);
-/* Error injection: the next `count` requests of an API key (Produce 0, Fetch 1, ...) fail with Kafka error code `code`. */
+/* Error injection: the next `count` requests of an API key (Produce 0, Fetch 1, ...) fail with Kafka error code
+ * `code`. */
 void weir_embedded_fail(weir_embedded *embedded, int16_t api_key, size_t count, int16_t code);
 /* Round-trip delay of one broker (1-based id), and moving a partition's leader. */
 void weir_embedded_delay(weir_embedded *embedded, int32_t broker_id, int rtt_ms);

@@ -29,7 +29,8 @@ typedef struct weir_kafka_options {
     size_t consumer_property_count;
     const weir_kafka_property *producer_properties;
     size_t producer_property_count;
-    void (*log)(void *context, int level, const char *facility, const char *text); /* librdkafka's own log lines; may be NULL; any thread */
+    /* librdkafka's own log lines; may be NULL; any thread. */
+    void (*log)(void *context, int level, const char *facility, const char *text);
     void *log_context;
 } weir_kafka_options;
 

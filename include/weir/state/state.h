@@ -1,6 +1,6 @@
 /* One partition's cards: a table in RAM over a durable store, with fuzzy checkpoints.
  *
- * Rules (DESIGN.md section 6), each with its reason in src/state/README.md:
+ * Rules (the argument is in ARCHITECTURE.md), each with its reason in src/state/README.md:
  *  - an event is applied to a card only if its offset is newer than the card's applied_offset;
  *  - a sweep starts at position O, encodes every card that was dirty at its start (on the worker's thread, a few per
  *    step), hands batches to a committer, and when all are durable commits replay_from = O;
@@ -111,11 +111,12 @@ size_t weir_state_evict(weir_state *state, size_t card_max);
 WEIR_MUST_USE weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error);
 
 /* Figures of one partition. memory_used is the whole worker's; oldest_dirty_offset is -1 when all is durable;
- * last_sweep_us is the now_us at which the last sweep ended; counters count since open. */
+ * last_sweep_us is the now_us at which the last sweep ended, sweep_duration_us what it took from its start until it was
+ * durable; counters count since open. */
 typedef struct weir_state_stats {
     uint64_t cards_resident, cards_dirty, events_retained, memory_used, store_size;
     uint64_t loads, load_misses, evictions, sweeps, cards_written, bytes_written, commit_failures;
-    int64_t replay_from, oldest_dirty_offset, last_sweep_us, commit_duration_us;
+    int64_t replay_from, oldest_dirty_offset, last_sweep_us, sweep_duration_us, commit_duration_us;
 } weir_state_stats;
 void weir_state_stats_read(const weir_state *state, weir_state_stats *stats_out);
 

@@ -132,7 +132,8 @@ Test(pipeline, results_are_the_same_bits_whatever_the_batches)
     size_t fates[WEIR_FATE_COUNT] = {0}, alerts = 0;
     for (size_t i = 0; i < EVENTS; i++) {
         cr_assert_eq(memcmp(&ones[i], &sevens[i], sizeof ones[i]), 0, "event %zu, batches of 1 and 7", i);
-        cr_assert_eq(memcmp(&ones[i], &full[i], sizeof ones[i]), 0, "event %zu, batches of 1 and %d", i, WEIR_BATCH_MAX);
+        cr_assert_eq(memcmp(&ones[i], &full[i], sizeof ones[i]), 0, "event %zu, batches of 1 and %d", i,
+                     WEIR_BATCH_MAX);
         fates[ones[i].fate]++;
         alerts += ones[i].fate == WEIR_FATE_SCORED && ones[i].threshold >= 0;
     }

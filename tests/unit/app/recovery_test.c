@@ -153,5 +153,6 @@ Test(recovery, refuses_a_checkpoint_ahead_of_the_group)
 
 Test(recovery, refuses_a_checkpoint_whose_groups_offsets_have_expired)
 {
-    refuses((facts){500, 1000, NONE, 501, NONE, NONE, NONE}, "the group has committed nothing", "expired or were reset");
+    refuses((facts){500, 1000, NONE, 501, NONE, NONE, NONE}, "the group has committed nothing",
+            "expired or were reset");
 }

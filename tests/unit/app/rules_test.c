@@ -19,7 +19,8 @@ Test(rules, retain_what_the_configuration_asks_for)
 {
     weir_rules rules;
     weir_error error = {0};
-    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 90 * WEIR_US_PER_DAY, &rules, &error), WEIR_OK);
+    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 90 * WEIR_US_PER_DAY, &rules, &error),
+                 WEIR_OK);
     cr_expect_eq(weir_plan_horizon_us(rules.plan), 90 * WEIR_US_PER_DAY);
     weir_rules_close(&rules);
 }

@@ -104,7 +104,7 @@ static inline void rig_add(worker_rig *it, int32_t partition, int64_t offset, ui
 {
     uint8_t bytes[RIG_PAYLOAD_MAX];
     weir_fake_port_add(&it->port, partition, offset, weir_span_text("key"),
-                       rig_transaction(bytes, (uint64_t)offset + 1000000 * (uint64_t)partition, card, amount_minor));
+                       rig_transaction(bytes, (uint64_t)offset + 100000 * (uint64_t)partition, card, amount_minor));
 }
 
 static inline void rig_add_garbage(worker_rig *it, int32_t partition, int64_t offset)

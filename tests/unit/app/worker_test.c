@@ -306,6 +306,11 @@ Test(worker, a_failing_store_is_told_and_scoring_goes_on)
     rig_monotonic_now_us += 30 * WEIR_US_PER_SECOND;
     weir_worker_committed(it.worker, 0, 6);
     rig_turn(&it, 20);
+    rig_monotonic_now_us += 2 * WEIR_US_PER_SECOND; /* gauges are shown once a second */
+    rig_turn(&it, 1);
+    weir_histogram durations;
+    weir_metrics_histogram(it.metrics, WEIR_METRIC_CHECKPOINT_DURATION_SECONDS, &durations);
+    cr_expect_gt(weir_histogram_quantile(&durations, 1), 0.0, "its checkpoints are timed");
     cr_expect_not(atomic_load(&weir_worker_partition(it.worker, 0)->store_failing), "it recovers by itself");
     rig_stop(&it);
 }

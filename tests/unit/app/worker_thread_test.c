@@ -29,10 +29,17 @@ static void add_and_begin(weir_worker *worker, void *context)
         rig_add(&it, 0, offset, (uint64_t)offset % 7, 500);
 }
 
+static void begin_and_fail(weir_worker *worker, void *context)
+{
+    it.port.failure = WEIR_FENCED;
+    add_and_begin(worker, context);
+}
+
 static void drain(weir_worker *worker, void *context)
 {
     weir_error error = {0};
-    cr_expect_eq(weir_worker_drain_partition(worker, 0, WEIR_US_PER_SECOND, context, &error), WEIR_OK, "%s", error.message);
+    cr_expect_eq(weir_worker_drain_partition(worker, 0, WEIR_US_PER_SECOND, context, &error), WEIR_OK, "%s",
+                 error.message);
 }
 
 static weir_worker_thread *start(void)
@@ -101,12 +108,15 @@ Test(worker_thread, its_heart_beats)
 Test(worker_thread, a_failed_worker_still_answers_calls)
 {
     weir_worker_thread *thread = start();
-    it.port.failure = WEIR_OK; /* set below, on the worker's own thread */
+    weir_worker_thread_call(thread, begin_and_fail, NULL);
+    weir_error error = {0};
+    for (int i = 0; i < 5000 && weir_worker_failure(it.worker, &error) == WEIR_OK; i++)
+        usleep(1000);
+    cr_expect_eq(error.status, WEIR_FENCED);
     seen into = {0};
-    weir_worker_thread_call(thread, add_and_begin, NULL);
     weir_worker_thread_call(thread, note, &into);
-    weir_worker_thread_stop(thread);
     cr_expect_eq(into.calls, 1);
+    weir_worker_thread_stop(thread);
     weir_worker_thread_stop(NULL);
     rig_stop(&it);
 }

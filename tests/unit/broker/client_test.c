@@ -24,8 +24,8 @@ static weir_tail *open_tail(int64_t from)
 {
     weir_tail *tail = NULL;
     weir_error error = {0};
-    cr_assert_eq(weir_tail_open(weir_embedded_bootstrap(embedded), "topic", from, NULL, 0, &tail, &error), WEIR_OK, "%s",
-                 error.message);
+    cr_assert_eq(weir_tail_open(weir_embedded_bootstrap(embedded), "topic", from, NULL, 0, &tail, &error), WEIR_OK,
+                 "%s", error.message);
     return tail;
 }
 

@@ -4,7 +4,8 @@
 
 #include <criterion/criterion.h>
 
-static weir_status open_with(const weir_kafka_property *consumer, const weir_kafka_property *producer, weir_error *error)
+static weir_status open_with(const weir_kafka_property *consumer, const weir_kafka_property *producer,
+                             weir_error *error)
 {
     weir_kafka_options options = {
         .bootstrap_servers = "127.0.0.1:1",

@@ -60,8 +60,10 @@ Test(broker, record_carries_key_payload_time_and_headers)
     RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_sender *sender;
     weir_error error = {0};
-    cr_assert_eq(weir_sender_open(weir_embedded_bootstrap(embedded), "transactions", 0, NULL, 0, &sender, &error), WEIR_OK);
-    cr_assert_eq(weir_sender_send(sender, 3, weir_span_text("k"), weir_span_text("v"), INT64_C(1700000000123000)), WEIR_OK);
+    cr_assert_eq(weir_sender_open(weir_embedded_bootstrap(embedded), "transactions", 0, NULL, 0, &sender, &error),
+                 WEIR_OK);
+    cr_assert_eq(weir_sender_send(sender, 3, weir_span_text("k"), weir_span_text("v"), INT64_C(1700000000123000)),
+                 WEIR_OK);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     weir_record record;
     size_t count = 0;
@@ -124,8 +126,8 @@ Test(broker, outgoing_headers_reach_the_reader)
     weir_tail *tail;
     weir_record record;
     weir_error error = {0};
-    cr_assert_eq(weir_tail_open(weir_embedded_bootstrap(embedded), "transactions.dlq", -2, NULL, 0, &tail, &error), WEIR_OK,
-                 "%s", error.message);
+    cr_assert_eq(weir_tail_open(weir_embedded_bootstrap(embedded), "transactions.dlq", -2, NULL, 0, &tail, &error),
+                 WEIR_OK, "%s", error.message);
     bool found = false;
     for (int i = 0; i < 100 && !found; i++)
         found = weir_tail_next(tail, 100000, &record, NULL);
@@ -263,6 +265,7 @@ Test(broker, second_member_takes_half_and_the_rest_stays_put)
     rig_open(&first, options(2));
     first.commit_on_revoke = true;
     RIG_UNTIL(rig_seen(&first) == 80, &first);
+    rig_commit(&first);
     rig_open(&second, options(2));
     RIG_UNTIL(rig_owned(&first) == 4 && rig_owned(&second) == 4, &first, &second);
     cr_assert_eq(first.revokes, 1, "cooperative: one revocation, of the moving half only");
@@ -305,7 +308,7 @@ Test(broker, refused_produces_are_retried_in_order)
         last[record.partition] = atoi(payload);
         count++;
     }
-    cr_assert_eq(count, 200, "each once");
+    cr_assert_eq(count, 200, "each once, not %d", count);
     weir_tail_close(tail);
     rig_close(&rig);
 }

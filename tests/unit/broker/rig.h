@@ -47,15 +47,15 @@ static inline void rig_assign(rig_member *rig, const weir_group_event *event)
 {
     weir_partition_bounds bounds[RIG_PARTITION_MAX];
     weir_error error = {0};
-    cr_assert_eq(rig->group->ops->bounds(rig->group, event->partitions, event->partition_count, bounds, &error), WEIR_OK,
-                 "%s", error.message);
+    cr_assert_eq(rig->group->ops->bounds(rig->group, event->partitions, event->partition_count, bounds, &error),
+                 WEIR_OK, "%s", error.message);
     for (size_t i = 0; i < event->partition_count; i++) {
         int32_t p = event->partitions[i];
         cr_assert_not(rig->owned[p], "partition %d was given twice", p);
         int64_t offset = bounds[i].committed >= 0 ? bounds[i].committed : bounds[i].log_start;
         offset = rig->start_offset >= 0 ? rig->start_offset : offset;
-        cr_assert_eq(rig->group->ops->start(rig->group, p, offset, (size_t)p % rig->worker_count, &error), WEIR_OK, "%s",
-                     error.message);
+        cr_assert_eq(rig->group->ops->start(rig->group, p, offset, (size_t)p % rig->worker_count, &error), WEIR_OK,
+                     "%s", error.message);
         rig->owned[p] = true;
         rig->next[p] = offset;
     }
@@ -69,9 +69,10 @@ static inline void rig_give_up(rig_member *rig, const weir_group_event *event)
     for (size_t i = 0; i < event->partition_count; i++) {
         int32_t p = event->partitions[i];
         cr_assert(rig->owned[p], "partition %d was taken but never given", p);
-        if (rig->commit_on_revoke && event->kind == WEIR_GROUP_REVOKE)
-            cr_assert_eq(rig->group->ops->commit(rig->group, &p, &rig->next[p], 1, true, &error), WEIR_OK, "%s",
-                         error.message);
+        /* The embedded cluster refuses a commit once the next rebalance has begun, which Kafka takes: best effort. */
+        if (rig->commit_on_revoke && event->kind == WEIR_GROUP_REVOKE &&
+            rig->group->ops->commit(rig->group, &p, &rig->next[p], 1, true, &error) != WEIR_OK)
+            cr_assert_eq(error.status, WEIR_TEMPORARY, "%s", error.message);
         rig->owned[p] = false;
     }
     cr_assert_eq(rig->group->ops->settle(rig->group, &error), WEIR_OK, "%s", error.message);
@@ -112,6 +113,15 @@ static inline void rig_turn(rig_member *rig)
         rig_take(rig, i, 1000);
 }
 
+static inline void rig_commit(rig_member *rig)
+{
+    weir_error error = {0};
+    for (int32_t p = 0; p < RIG_PARTITION_MAX; p++)
+        if (rig->owned[p])
+            cr_assert_eq(rig->group->ops->commit(rig->group, &p, &rig->next[p], 1, true, &error), WEIR_OK, "%s",
+                         error.message);
+}
+
 static inline size_t rig_owned(const rig_member *rig)
 {
     size_t count = 0;
@@ -131,7 +141,7 @@ static inline uint64_t rig_seen(const rig_member *rig)
 /* Turns rigs until `condition` holds; the test fails after 30 s. */
 #define RIG_UNTIL(condition, ...)                                                                                      \
     do {                                                                                                               \
-        rig_member *rigs_[] = {__VA_ARGS__};                                                                                  \
+        rig_member *rigs_[] = {__VA_ARGS__};                                                                           \
         int64_t deadline_us_ = rig_now_us() + 30000000;                                                                \
         while (!(condition) && rig_now_us() < deadline_us_)                                                            \
             for (size_t r_ = 0; r_ < sizeof rigs_ / sizeof *rigs_; r_++)                                               \
@@ -203,7 +213,8 @@ static inline void rig_visit_text(void *context, weir_span payload, weir_span he
         snprintf(context, 64, "%.*s", WEIR_SPAN_ARGS(payload));
 }
 
-static inline void rig_last(rig_member *rig, weir_output output, int32_t partition, const char *header, char text_out[64])
+static inline void rig_last(rig_member *rig, weir_output output, int32_t partition, const char *header,
+                            char text_out[64])
 {
     weir_error error = {0};
     snprintf(text_out, 64, "none");

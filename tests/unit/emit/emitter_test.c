@@ -89,7 +89,8 @@ Test(emitter, a_mark_silences_what_an_earlier_life_sent)
     cr_expect_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 9, &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect(sent, "the scores' mark is lower");
     weir_record record = record_at(9, "k", "?");
-    cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_UNDECODABLE, NULL, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_UNDECODABLE, NULL, &sent),
+                 WEIR_OK);
     cr_expect_not(sent);
     cr_expect_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, 10, &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect(sent);
@@ -161,8 +162,9 @@ Test(emitter, a_dead_letter_keeps_the_record_whole_and_says_why)
     open_all(&it);
     bool sent;
     weir_record record = record_at(41, "card-1", "not protobuf");
-    cr_assert_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_ABSURD_FIELD, "amount_minor", &sent),
-                 WEIR_OK);
+    cr_assert_eq(
+        weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_ABSURD_FIELD, "amount_minor", &sent),
+        WEIR_OK);
     cr_assert(sent);
     const weir_fake_sent *letter = weir_fake_port_sent(&it.port, WEIR_OUTPUT_DEAD_LETTERS, 0);
     cr_expect(weir_span_is(letter->key, "card-1"));
@@ -181,8 +183,9 @@ Test(emitter, a_card_number_leaves_neither_key_nor_payload)
     open_all(&it);
     bool sent;
     weir_record record = record_at(41, "4111111111111111", "4111111111111111");
-    cr_assert_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_CARD_NUMBER, "card_token", &sent),
-                 WEIR_OK);
+    cr_assert_eq(
+        weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_CARD_NUMBER, "card_token", &sent),
+        WEIR_OK);
     const weir_fake_sent *letter = weir_fake_port_sent(&it.port, WEIR_OUTPUT_DEAD_LETTERS, 0);
     cr_expect_null(letter->key.data);
     cr_expect_null(letter->payload.data);
@@ -199,7 +202,8 @@ Test(emitter, a_dead_letter_too_large_for_its_topic_goes_without_its_payload)
     it.port.payload_size_max = 5;
     bool sent;
     weir_record record = record_at(41, "card-1", "larger than five");
-    cr_assert_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_OVERSIZED, NULL, &sent), WEIR_OK);
+    cr_assert_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_OVERSIZED, NULL, &sent),
+                 WEIR_OK);
     cr_assert(sent);
     cr_assert_eq(it.port.sent_count, 1);
     cr_expect_null(it.port.sent[0].payload.data);
@@ -221,7 +225,8 @@ Test(emitter, what_the_producer_refuses_comes_back_and_is_not_in_the_ledger)
         cr_expect_not(sent);
         cr_expect_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 1, &it.transaction, &VERDICT, &sent), REFUSALS[i]);
         cr_expect_not(sent);
-        cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_EMPTY, NULL, &sent), REFUSALS[i]);
+        cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_EMPTY, NULL, &sent),
+                     REFUSALS[i]);
         cr_expect_not(sent);
         cr_expect_eq(weir_ledger_pending(&it.ledger), 0);
         close_rig(&it);
@@ -238,8 +243,9 @@ Test(emitter, nothing_is_produced_that_the_ledger_has_no_room_for)
         weir_ledger_sent(&it.ledger, WEIR_OUTPUT_ALERTS, offset);
     }
     bool sent = true;
-    cr_expect_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, WEIR_LEDGER_PENDING_MAX, &it.transaction, &VERDICT, &sent),
-                 WEIR_FULL);
+    cr_expect_eq(
+        weir_emitter_alert(it.emitter, &it.ledger, 0, WEIR_LEDGER_PENDING_MAX, &it.transaction, &VERDICT, &sent),
+        WEIR_FULL);
     cr_expect_not(sent);
     cr_expect_eq(it.port.sent_count, 0);
     close_rig(&it);
