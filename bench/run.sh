@@ -17,6 +17,7 @@ warm_seconds=5                                # of traffic before that
 micro_timeout_s=600
 state_memory_mib=1024
 fetch_memory_mib=256
+linger_ms=1 # of both senders, relay's and weir's
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ start_weir() {
     port=$(free_port)
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
         --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
-        --state.checkpoint_interval 2s --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
+        --workers 1 --linger "${linger_ms}ms" --state.checkpoint_interval 5s --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
         --http.listen "127.0.0.1:$port" --log.level warn
 }
 
@@ -104,7 +105,7 @@ start_relay() {
     local name=$1 input=$2
     shift 2
     start "$name" "$build/bench/bench_relay" --brokers "$bootstrap" --group "$name" --in "$input" --out "$name-out" \
-        --every 50 "$@"
+        --every 50 --linger-ms "$linger_ms" "$@"
 }
 
 stop_weir() {
@@ -192,6 +193,10 @@ own_p99_ms() {
 # the process's CPU time over the measured part.
 traffic() {
     local name=$1 rate=$3 pid=$4 cpu_before cpu_after
+    # Half a million events first, so that every card is known and the memory is there: a service that has been up a while.
+    "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic "$2" --count 500000 >"$work/$name.fill" ||
+        die "the broker does not take events"
+    sleep 3
     start "$name.latency" "$build/bench/bench_latency" --brokers "$bootstrap" --topic "$name-out" \
         --warmup-s "$warm_seconds" --seconds "$((warm_seconds + live_seconds))"
     local latency=$started

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    IDLE_WAIT_US = 2000,
+    IDLE_WAIT_US = 10000,
     STEP_CARD_MAX = 64,
     BATCH_CARD_MAX = 20000,
     BATCH_SIZE_MAX = 16 << 20,

@@ -49,6 +49,14 @@ static weir_status fit_engine(weir_pipeline *pipeline, const weir_ruleset *rules
     return WEIR_OK;
 }
 
+weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *ruleset)
+{
+    weir_status status = fit_engine(pipeline, ruleset);
+    if (status == WEIR_OK)
+        weir_engine_warm(pipeline->engine, ruleset);
+    return status;
+}
+
 static void decode_all(const weir_pipeline *pipeline, weir_job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 #include "service_internal.h"
 
 #include "weir/base/escape.h"
+#include "weir/log/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,6 +91,9 @@ void weir_service_show(weir_service *service)
     group->ops->backlog(group, &records, &bytes);
     weir_metrics_set(service->metrics, WEIR_METRIC_FETCH_QUEUE_RECORDS, (double)records);
     weir_metrics_set(service->metrics, WEIR_METRIC_FETCH_QUEUE_BYTES, (double)bytes);
+    uint64_t dropped = weir_log_dropped_count();
+    weir_metrics_add(service->metrics, WEIR_METRIC_LOG_LINES_DROPPED, dropped - service->log_dropped_shown);
+    service->log_dropped_shown = dropped;
 }
 
 bool weir_service_alive(const weir_service *service)

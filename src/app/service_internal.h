@@ -25,6 +25,7 @@ struct weir_service {
     bool *held;                /* by partition: assigned to us and begun */
     int64_t *committed;        /* by partition: what the group is known to have */
     int64_t committed_us, shown_us;
+    uint64_t log_dropped_shown; /* lines the log dropped that the metrics have */
     weir_metrics_shard *metrics;
     _Atomic bool started, joined, resume_asked, ending;
     _Atomic int64_t beat_us;   /* monotonic: the service thread's last step, or its last call of a worker */

@@ -63,6 +63,7 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         return weir_error_wrap(error, "the share of one worker in state.memory");
     }
     if (!worker->partitions || !worker->held || weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
+        weir_pipeline_warm(worker->pipeline, options->ruleset) != WEIR_OK ||
         weir_emitter_open(&options->emitter, options->port, &worker->emitter) != WEIR_OK) {
         weir_worker_close(worker);
         return weir_error_set(error, WEIR_FULL, "no memory for a worker");

@@ -197,6 +197,8 @@ static weir_status settle(weir_group *base, weir_error *error)
     group->starting = NULL;
     weir_status status = answer(
         group, assign ? RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS : RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, list, error);
+    if (assign && status == WEIR_OK)
+        rd_kafka_resume_partitions(group->consumer, list); /* a pause of an earlier tenure may still be on record */
     for (int i = 0; i < list->cnt && (!assign || status != WEIR_OK); i++)
         drop_partition_queue(group, list->elems[i].partition);
     rd_kafka_topic_partition_list_destroy(list);

@@ -50,7 +50,7 @@ static const weir_conf_option OPTIONS[] = {
     {.name = "session_timeout", .section = STREAM, .type = WEIR_CONF_DURATION, .field = AT(session_timeout_us),
      .fallback = "10s", .least = "1s", .most = "30m",
      .doc = "silence after which the group gives an instance's partitions to others"},
-    {.name = "linger", .section = STREAM, .type = WEIR_CONF_DURATION, .field = AT(linger_us), .fallback = "0s",
+    {.name = "linger", .section = STREAM, .type = WEIR_CONF_DURATION, .field = AT(linger_us), .fallback = "500us",
      .least = "0s", .most = "1s", .doc = "how long outputs wait for company; more throughput for more latency"},
     {.name = "commit_interval", .section = STREAM, .type = WEIR_CONF_DURATION, .field = AT(commit_interval_us),
      .fallback = "5s", .least = "100ms", .most = "10m", .doc = "time between commits of the group's offsets"},
