@@ -299,6 +299,7 @@ static void destroy_consumer(kafka_group *group)
     }
     if (safe)
         rd_kafka_destroy_flags(group->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return safe;
 }
 
 static void free_all(kafka_group *group)

@@ -102,7 +102,7 @@ static bool write_array(const output *out, const weir_contract_field *field, wei
 {
     size_t array_begin = 0;
     weir_reader reader = weir_reader_of(bytes);
-    weir_wire_field value;
+    weir_wire_field value = {0};
     while (weir_wire_next(&reader, &value)) {
         bool is_empty_run = field->type == PROTOBUF_C_TYPE_DOUBLE && value.type == WEIR_WIRE_BYTES && !value.bytes.size;
         if (value.number != field->id || is_empty_run)

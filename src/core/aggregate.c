@@ -48,36 +48,19 @@ static void plan_rate(weir_builder *builder, const weir_node *node, weir_load *l
     plan_measure(builder, load, WEIR_MEASURE_COUNT, &load->count_head, &load->count_tail);
 }
 
-static uint64_t count_of(const weir_run *run, const weir_load *load)
+static uint32_t count_between(const weir_run *run, uint32_t head, uint32_t tail)
 {
-    return weir_run_u64(run, load->count_head) - weir_run_u64(run, load->count_tail);
+    return weir_run_count(run, head) - weir_run_count(run, tail);
 }
 
-static int64_t sum_of(const weir_run *run, const weir_load *load)
+static int64_t sum_between(const weir_run *run, uint32_t head, uint32_t tail)
 {
-    return (int64_t)(weir_run_u64(run, load->sum_head) - weir_run_u64(run, load->sum_tail));
+    return (int64_t)(weir_run_sum(run, head) - weir_run_sum(run, tail));
 }
 
-static unsigned __int128 squares_of(const weir_run *run, const weir_load *load)
+static unsigned __int128 squares_between(const weir_run *run, uint32_t head, uint32_t tail)
 {
-    return *(const unsigned __int128 *)(run->base + load->squares_head) -
-           *(const unsigned __int128 *)(run->base + load->squares_tail);
-}
-
-static double load_count(weir_run *run, const weir_load *load)
-{
-    return (double)(int64_t)count_of(run, load);
-}
-
-static double load_sum(weir_run *run, const weir_load *load)
-{
-    return (double)sum_of(run, load) / run->minor_per_major;
-}
-
-static double load_mean(weir_run *run, const weir_load *load)
-{
-    uint64_t count = count_of(run, load);
-    return count ? (double)sum_of(run, load) / ((double)(int64_t)count * run->minor_per_major) : NAN;
+    return *(const unsigned __int128 *)(run->base + head) - *(const unsigned __int128 *)(run->base + tail);
 }
 
 static double double_of(unsigned __int128 value)
@@ -89,30 +72,50 @@ static double double_of(unsigned __int128 value)
 /* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers. When the amounts are so
  * large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with r = S - n m the
  * deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters cancels. */
-static double scaled_deviations(uint64_t count, int64_t sum, unsigned __int128 squares)
+static double scaled_deviations(uint32_t count, int64_t sum, unsigned __int128 squares)
 {
-    if (squares >> 64 == 0 && count >> 32 == 0)
+    if (squares >> 64 == 0)
         return double_of((unsigned __int128)(uint64_t)squares * count - (unsigned __int128)((__int128)sum * sum));
-    int64_t m = sum / (int64_t)count;
-    int64_t r = sum % (int64_t)count;
+    int64_t m = sum / count;
+    int64_t r = sum % count;
     unsigned __int128 about_m = squares - (unsigned __int128)((__int128)m * ((__int128)sum + r));
     return double_of(about_m) * (double)count - (double)r * (double)r;
 }
 
-static double load_std(weir_run *run, const weir_load *load)
+/* Missing below two events, without a branch: 0 / 0. */
+static double deviation(uint32_t count, int64_t sum, unsigned __int128 squares, double minor_per_major)
 {
-    uint64_t count = count_of(run, load);
-    if (count < 2)
-        return NAN;
-    double n = (double)(int64_t)count;
-    double divisor = n * (n - 1) * run->minor_per_major * run->minor_per_major;
-    return sqrt(scaled_deviations(count, sum_of(run, load), squares_of(run, load)) / divisor);
+    double n = count;
+    return sqrt(scaled_deviations(count, sum, squares) / (n * (n - 1) * minor_per_major * minor_per_major));
+}
+
+/* Nobody asked: an offset of 0 is the block's header. */
+static void read_spread(const weir_run *run, const weir_spread *spread, double *registers)
+{
+    const uint32_t *slots = spread->slots;
+    uint32_t count = spread->count_head ? count_between(run, spread->count_head, spread->count_tail) : 0;
+    int64_t sum = spread->sum_head ? sum_between(run, spread->sum_head, spread->sum_tail) : 0;
+    if (slots[WEIR_SPREAD_COUNT] != WEIR_SLOT_NONE)
+        registers[slots[WEIR_SPREAD_COUNT]] = count;
+    if (slots[WEIR_SPREAD_SUM] != WEIR_SLOT_NONE)
+        registers[slots[WEIR_SPREAD_SUM]] = (double)sum / run->minor_per_major;
+    if (slots[WEIR_SPREAD_MEAN] != WEIR_SLOT_NONE) /* 0 / 0 of no events is missing */
+        registers[slots[WEIR_SPREAD_MEAN]] = (double)sum / (count * run->minor_per_major);
+    if (slots[WEIR_SPREAD_STD] != WEIR_SLOT_NONE)
+        registers[slots[WEIR_SPREAD_STD]] = deviation(
+            count, sum, squares_between(run, spread->squares_head, spread->squares_tail), run->minor_per_major);
+}
+
+void weir_run_read_spreads(const weir_run *run, const weir_reading *reading, double *registers)
+{
+    for (uint32_t i = 0; i < reading->spread_count; i++)
+        read_spread(run, &reading->spreads[i], registers);
 }
 
 static double load_rate(weir_run *run, const weir_load *load)
 {
-    uint64_t base = weir_run_u64(run, load->base_head) - weir_run_u64(run, load->base_tail);
-    return base ? (double)(int64_t)count_of(run, load) / (double)(int64_t)base : NAN;
+    uint32_t base = count_between(run, load->base_head, load->base_tail);
+    return base ? (double)count_between(run, load->count_head, load->count_tail) / base : NAN;
 }
 
 /* --- keys --- */
@@ -167,11 +170,11 @@ static void plan_max(weir_builder *builder, const weir_node *node, weir_load *lo
 static int64_t scan_extreme(weir_run *run, const weir_load *load)
 {
     const weir_edge *tail = &weir_run_edges(run)[load->tail], *head = &weir_run_edges(run)[load->head];
-    weir_history_cursor at = tail->next;
+    weir_history_cursor at = weir_place_cursor(tail->next);
     int64_t best = INT64_MIN;
-    for (uint64_t left = head->ordinal - tail->ordinal; left > 0;) {
+    for (uint32_t left = head->ordinal - tail->ordinal; left > 0;) {
         weir_history_settle(&at);
-        uint64_t here = at.chunk->end - at.index;
+        uint32_t here = at.chunk->end - at.index;
         here = here < left ? here : left;
         int64_t bound = load->negate ? -at.chunk->amount_minor_min : at.chunk->amount_minor_max;
         for (uint32_t i = 0; bound > best && i < here; i++) {
@@ -180,7 +183,7 @@ static int64_t scan_extreme(weir_run *run, const weir_load *load)
             if (rank > best && weir_run_matches(run, load->predicate, event))
                 best = rank;
         }
-        at.index += (uint32_t)here;
+        at.index += here;
         left -= here;
     }
     return best;
@@ -250,7 +253,7 @@ static void plan_distance(weir_builder *builder, const weir_node *node, weir_loa
 static weir_latest scan_latest(weir_run *run, const weir_load *load)
 {
     weir_latest latest = {.time_us = INT64_MIN};
-    weir_history_cursor at = weir_run_edges(run)[load->head].next;
+    weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[load->head].next);
     const weir_event *event = weir_history_back(&at);
     while (event && !weir_run_matches(run, load->predicate, event))
         event = weir_history_back(&at);
@@ -258,10 +261,10 @@ static weir_latest scan_latest(weir_run *run, const weir_load *load)
         return latest;
     latest.time_us = event->time_us;
     if (load->value) {
-        latest.a = weir_node_evaluate(load->value, event, weir_run_header(run)->as_of_us);
+        latest.value = weir_node_evaluate(load->value, event, weir_run_header(run)->as_of_us);
     } else {
-        latest.a = weir_latitude_unpack(event->latitude);
-        latest.b = weir_longitude_unpack(event->longitude);
+        latest.latitude = event->latitude;
+        latest.longitude = event->longitude;
     }
     return latest;
 }
@@ -281,7 +284,7 @@ static double seconds_since(const weir_run *run, int64_t time_us)
 static double load_last(weir_run *run, const weir_load *load)
 {
     weir_latest latest;
-    return find_latest(run, load, &latest) ? latest.a : NAN;
+    return find_latest(run, load, &latest) ? latest.value : NAN;
 }
 
 static double load_since(weir_run *run, const weir_load *load)
@@ -300,7 +303,7 @@ static double load_since_first(weir_run *run, const weir_load *load)
 {
     const weir_edge *edges = weir_run_edges(run);
     bool any = edges[load->head].ordinal > edges[load->tail].ordinal;
-    return any ? seconds_since(run, weir_run_gates(run)[load->tail].next_us) : NAN;
+    return any ? seconds_since(run, weir_run_gates(run)[load->tail]) : NAN;
 }
 
 /* --- places --- */
@@ -315,7 +318,8 @@ static bool find_distance(weir_run *run, const weir_load *load)
     if (!weir_event_has_location(run->event) || !find_latest(run, load, &latest))
         return false;
     run->km_elapsed_us = (double)(run->event->time_us - latest.time_us);
-    run->km = weir_geo_distance_km(latest.a, latest.b, weir_latitude_unpack(run->event->latitude),
+    run->km = weir_geo_distance_km(weir_latitude_unpack(latest.latitude), weir_longitude_unpack(latest.longitude),
+                                   weir_latitude_unpack(run->event->latitude),
                                    weir_longitude_unpack(run->event->longitude));
     return true;
 }
@@ -350,7 +354,7 @@ static void plan_streak(weir_builder *builder, const weir_node *node, weir_load 
 }
 
 typedef struct row {
-    uint64_t length;
+    uint32_t length;
     int64_t start_us;
 } row;
 
@@ -358,7 +362,7 @@ typedef struct row {
 static row scan_row(weir_run *run, const weir_load *load)
 {
     row found = {0};
-    weir_history_cursor at = weir_run_edges(run)[load->head].next;
+    weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[load->head].next);
     int64_t until_us = run->event->time_us - run->stage->horizon_us;
     for (const weir_event *event; (event = weir_history_back(&at)) && event->time_us > until_us;) {
         if (!weir_run_matches(run, load->predicate, event))
@@ -375,7 +379,7 @@ static row scan_row(weir_run *run, const weir_load *load)
  * stretches searched do not overlap, so each event is searched once. */
 static int64_t restart_row(weir_run *run, const weir_load *load)
 {
-    weir_history_cursor at = weir_run_edges(run)[load->tail].next;
+    weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[load->tail].next);
     const weir_event *event = weir_history_next(&at);
     while (event && !weir_run_matches(run, load->predicate, event))
         event = weir_history_next(&at);
@@ -387,9 +391,9 @@ static row find_row(weir_run *run, const weir_load *load)
     if (!weir_run_at_frontier(run, load->head) || !weir_run_at_frontier(run, load->tail))
         return scan_row(run, load);
     weir_streak *streak = weir_run_streak(run, load->index);
-    uint64_t tail = weir_run_u64(run, load->base_tail);
-    uint64_t from = streak->break_count > tail ? streak->break_count : tail;
-    row found = {.length = weir_run_u64(run, load->base_head) - from};
+    uint32_t tail = weir_run_count(run, load->base_tail);
+    uint32_t from = streak->break_count > tail ? streak->break_count : tail;
+    row found = {.length = weir_run_count(run, load->base_head) - from};
     if (found.length == 0)
         return found;
     if (streak->start_us <= run->event->time_us - run->stage->horizon_us)
@@ -400,7 +404,7 @@ static row find_row(weir_run *run, const weir_load *load)
 
 static double load_streak(weir_run *run, const weir_load *load)
 {
-    return (double)find_row(run, load).length;
+    return find_row(run, load).length;
 }
 
 static double load_streak_age(weir_run *run, const weir_load *load)
@@ -412,13 +416,16 @@ static double load_streak_age(weir_run *run, const weir_load *load)
 #define AGGREGATE(word, positional, text, planner, loader)                                            \
     .name = #word, .doc = text, .kind = WEIR_FUNCTION_AGGREGATE, .binds = WEIR_BINDS_CALL,            \
     .arguments = positional, .plan = plan_##planner, .load = load_##loader
+#define SPREAD(word, positional, text, planner, number)                                               \
+    .name = #word, .doc = text, .kind = WEIR_FUNCTION_AGGREGATE, .binds = WEIR_BINDS_CALL,            \
+    .arguments = positional, .plan = plan_##planner, .spread = number
 
 const weir_function WEIR_AGGREGATES[] = {
-    {AGGREGATE(count, "w", "events in the window", count, count), .usage = "count(window)", .options = true},
-    {AGGREGATE(sum, "aw", "their amounts added up", sum, sum), .usage = "sum(amount, window)", .options = true},
-    {AGGREGATE(mean, "aw", "their mean amount; missing when there is none", mean, mean),
+    {SPREAD(count, "w", "events in the window", count, WEIR_SPREAD_COUNT), .usage = "count(window)", .options = true},
+    {SPREAD(sum, "aw", "their amounts added up", sum, WEIR_SPREAD_SUM), .usage = "sum(amount, window)", .options = true},
+    {SPREAD(mean, "aw", "their mean amount; missing when there is none", mean, WEIR_SPREAD_MEAN),
      .usage = "mean(amount, window)", .options = true},
-    {AGGREGATE(std, "aw", "the sample standard deviation of their amounts; missing below two events", std, std),
+    {SPREAD(std, "aw", "the sample standard deviation of their amounts; missing below two events", std, WEIR_SPREAD_STD),
      .usage = "std(amount, window)", .options = true},
     {AGGREGATE(min, "aw", "the least amount; missing when there is none", min, extreme),
      .usage = "min(amount, window)", .options = true},

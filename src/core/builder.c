@@ -23,10 +23,24 @@ uint16_t weir_builder_both(weir_builder *builder, const weir_node *a, const weir
     return weir_builder_predicate(builder, weir_syntax_and(builder->syntax, a, b, &builder->full));
 }
 
-static uint32_t take_place(weir_builder *builder, size_t size)
+/* What aligning left free is kept for the next that fits: there is at most one hole of 4 bytes and one of 8. */
+static uint32_t take_place(weir_builder *builder, uint32_t size)
 {
-    uint32_t place = (builder->stage->size + (uint32_t)size - 1) / (uint32_t)size * (uint32_t)size;
-    builder->stage->size = place + (uint32_t)size;
+    uint32_t *holes = builder->holes, place = builder->stage->size;
+    for (uint32_t hole = 4; hole < 16; hole *= 2) {
+        uint32_t *at = &holes[hole / 8];
+        if (hole == size && *at) {
+            place = *at;
+            *at = 0;
+            return place;
+        }
+    }
+    for (uint32_t hole = 4; hole < size; hole *= 2)
+        if (place & hole) {
+            holes[hole / 8] = place;
+            place += hole;
+        }
+    builder->stage->size = place + size;
     return place;
 }
 
@@ -47,9 +61,11 @@ uint32_t weir_builder_measure(weir_builder *builder, weir_measure measure, uint1
         if (op->measure == measure && op->edge == edge && op->predicate == predicate)
             return op->place;
     }
-    size_t size = measure == WEIR_MEASURE_SQUARES ? sizeof(unsigned __int128) : sizeof(uint64_t);
+    static const uint32_t SIZES[] = {[WEIR_MEASURE_COUNT] = sizeof(uint32_t),
+                                     [WEIR_MEASURE_SUM] = sizeof(uint64_t),
+                                     [WEIR_MEASURE_SQUARES] = sizeof(unsigned __int128)};
     return add_op(builder, (weir_edge_op){.measure = (uint8_t)measure, .edge = edge, .predicate = predicate,
-                                          .sign = 1, .place = take_place(builder, size)})->place;
+                                          .sign = 1, .place = take_place(builder, SIZES[measure])})->place;
 }
 
 /* The op of a multiset at its head is followed by the one at its tail. */
@@ -142,12 +158,36 @@ static void find_edges(weir_builder *builder)
 
 /* --- loads --- */
 
-static void plan_loads(weir_builder *builder, weir_load *loads, uint32_t *slot)
+static weir_spread *find_spread(weir_spread *spreads, uint32_t *count, const weir_load *load)
 {
-    weir_stage *stage = builder->stage;
-    stage->slot_first = *slot;
-    weir_load *prior = loads, *rest = loads + builder->aggregate_count;
+    for (uint32_t i = 0; i < *count; i++)
+        if (spreads[i].head == load->head && spreads[i].tail == load->tail && spreads[i].predicate == load->predicate)
+            return &spreads[i];
+    weir_spread *fresh = &spreads[(*count)++];
+    *fresh = (weir_spread){.head = load->head, .tail = load->tail, .predicate = load->predicate};
+    memset(fresh->slots, 0xff, sizeof fresh->slots);
+    return fresh;
+}
+
+/* The loads of one window's numbers agree on where its measures are, if they have them at all. */
+static void join_spread(weir_spread *spread, const weir_load *load)
+{
+    spread->slots[load->function->spread] = load->slot;
+    spread->count_head |= load->count_head;
+    spread->count_tail |= load->count_tail;
+    spread->sum_head |= load->sum_head;
+    spread->sum_tail |= load->sum_tail;
+    spread->squares_head |= load->squares_head;
+    spread->squares_tail |= load->squares_tail;
+}
+
+static void plan_reading(weir_builder *builder, bool prior, weir_spread *spreads, weir_load *loads, uint32_t *slot,
+                         weir_reading *reading_out)
+{
+    weir_reading reading = {.spreads = spreads, .loads = loads};
     for (const weir_node *node = NULL; (node = next_aggregate(builder, node));) {
+        if (node->prior != prior)
+            continue;
         weir_load load = {.function = node->function,
                           .slot = (*slot)++,
                           .head = edge_of(builder, node->delay_us),
@@ -155,15 +195,21 @@ static void plan_loads(weir_builder *builder, weir_load *loads, uint32_t *slot)
                           .field = node->field};
         ((weir_node *)node)->slot = load.slot;
         load.function->plan(builder, node, &load);
-        if (node->prior)
-            *prior++ = load;
+        if (load.function->spread)
+            join_spread(find_spread(spreads, &reading.spread_count, &load), &load);
         else
-            *--rest = load;
+            loads[reading.load_count++] = load;
     }
-    stage->prior_loads = loads;
-    stage->prior_load_count = (uint32_t)(prior - loads);
-    stage->loads = rest;
-    stage->load_count = builder->aggregate_count - stage->prior_load_count;
+    *reading_out = reading;
+}
+
+static void plan_readings(weir_builder *builder, weir_spread *spreads, weir_load *loads, uint32_t *slot)
+{
+    weir_stage *stage = builder->stage;
+    stage->slot_first = *slot;
+    plan_reading(builder, true, spreads, loads, slot, &stage->prior);
+    plan_reading(builder, false, spreads + stage->prior.spread_count, loads + stage->prior.load_count, slot,
+                 &stage->after);
     stage->slot_count = *slot - stage->slot_first;
 }
 
@@ -233,7 +279,7 @@ static void plan_edges(weir_builder *builder, weir_edge_plan *edges)
 
 static void lay_out_rest(weir_stage *stage)
 {
-    uint32_t at = (stage->size + 63) & ~UINT32_C(63);
+    uint32_t at = (stage->size + 7) & ~UINT32_C(7);
     stage->multiset_offset = at;
     at += stage->multiset_count * (uint32_t)sizeof(weir_multiset);
     stage->extreme_offset = at;
@@ -257,19 +303,21 @@ weir_status weir_builder_stage(weir_syntax *syntax, weir_entity_kind entity, int
     weir_arena *arena = syntax->arena;
     uint32_t count = builder.aggregate_count + 1;
     weir_load *loads = weir_arena_take(arena, count * sizeof *loads);
+    weir_spread *spreads = weir_arena_take(arena, count * sizeof *spreads);
     builder.lags = weir_arena_take(arena, 2 * count * sizeof *builder.lags);
     builder.ops = weir_arena_take(arena, OPS_PER_AGGREGATE * count * sizeof *builder.ops);
     builder.frontier_ops = weir_arena_take(arena, count * sizeof *builder.frontier_ops);
     stage.predicates = weir_arena_take(arena, PREDICATES_PER_AGGREGATE * count * sizeof *stage.predicates);
     weir_edge_plan *edges = weir_arena_take(arena, 2 * count * sizeof *edges);
-    if (!loads || !builder.lags || !builder.ops || !builder.frontier_ops || !stage.predicates || !edges)
+    if (!loads || !spreads || !builder.lags || !builder.ops || !builder.frontier_ops || !stage.predicates || !edges)
         return WEIR_FULL;
     stage.predicate_count = 1;
     find_edges(&builder);
     stage.gate_offset = (uint32_t)sizeof(weir_running);
-    stage.edge_offset = stage.gate_offset + stage.edge_count * (uint32_t)sizeof(weir_gate);
+    stage.edge_offset = stage.gate_offset + stage.edge_count * (uint32_t)sizeof(int64_t);
     stage.size = stage.edge_offset + stage.edge_count * (uint32_t)sizeof(weir_edge);
-    plan_loads(&builder, loads, slot);
+    stage.lags_us = builder.lags;
+    plan_readings(&builder, spreads, loads, slot);
     if (builder.full)
         return WEIR_FULL;
     plan_edges(&builder, edges);

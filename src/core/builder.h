@@ -17,6 +17,7 @@ typedef struct weir_builder {
     weir_frontier_op *frontier_ops;
     uint32_t frontier_op_count;
     uint32_t aggregate_count; /* bounds all of the above */
+    uint32_t holes[2];        /* places of 4 and of 8 bytes that aligning left free; 0: none */
     bool full;
 } weir_builder;
 

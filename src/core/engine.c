@@ -8,8 +8,8 @@
 
 enum {
     LINE_SIZE = 64,
-    PREFETCH_FAR = 16, /* items ahead whose history blocks are asked for; half as far, the events their edges cross */
-    PREFETCH_NEAR = PREFETCH_FAR / 2,
+    PREFETCH_LEVEL_COUNT = 3,
+    PREFETCH_DISTANCE = 32, /* items between two levels of prefetching: about as long as memory takes */
     CARD_STAGE = 0,
 };
 
@@ -182,15 +182,26 @@ static void score_row(const weir_engine *engine, const weir_ruleset *ruleset, si
 
 /* One multiplication of the fixed shape. Rows left over from an earlier block are multiplied along and ignored:
  * they are finite, and a row's bits do not depend on its neighbours. */
-static void score_block(weir_engine *engine, const weir_ruleset *ruleset)
+static void multiply_block(weir_engine *engine, const weir_ruleset *ruleset)
 {
-    if (engine->row_count == 0)
-        return;
     int columns = (int)ruleset->column_count;
     int stride = columns > 0 ? columns : 1; /* BLAS wants a stride even of an empty matrix */
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WEIR_BLOCK_ROWS, WEIR_MODEL_COLUMNS, columns, 1.0,
                 engine->block, stride, ruleset->weights, WEIR_MODEL_COLUMNS, 0.0, engine->products,
                 WEIR_MODEL_COLUMNS);
+}
+
+void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset)
+{
+    weir_check(ruleset->column_count <= engine->column_max);
+    multiply_block(engine, ruleset);
+}
+
+static void score_block(weir_engine *engine, const weir_ruleset *ruleset)
+{
+    if (engine->row_count == 0)
+        return;
+    multiply_block(engine, ruleset);
     for (size_t row = 0; row < engine->row_count; row++)
         score_row(engine, ruleset, row);
     engine->row_count = 0;
@@ -228,18 +239,15 @@ static void leave_unscored(weir_engine_item *item)
     item->threshold = -1;
 }
 
-static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_t count, size_t index, int level)
+/* Each level runs ahead of the next: item i is gathered while the events of i + 12 are asked for.
+ * `ahead` counts from the item that level 0 has come to. */
+static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_t count, size_t ahead)
 {
-    if (index < count)
-        weir_plan_prefetch(plan, items[index].history, level);
-}
-
-static void prefetch_first(const weir_plan *plan, const weir_engine_item *items, size_t count)
-{
-    for (size_t i = 0; i < PREFETCH_FAR; i++)
-        prefetch(plan, items, count, i, 0);
-    for (size_t i = 0; i < PREFETCH_NEAR; i++)
-        prefetch(plan, items, count, i, 1);
+    for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
+        size_t index = ahead - (size_t)level * PREFETCH_DISTANCE;
+        if (index < count) /* wraps when the level has not begun */
+            weir_plan_prefetch(plan, items[index].history, items[index].event.time_us, level);
+    }
 }
 
 /* Gathers item `index` and puts it in a row of the block, or marks it a duplicate. */
@@ -271,10 +279,11 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, w
     weir_check(engine->row_count == 0);
     weir_status status = WEIR_OK;
     size_t done = 0;
-    prefetch_first(ruleset->plan, items, count);
+    enum { AHEAD = PREFETCH_LEVEL_COUNT * PREFETCH_DISTANCE };
+    for (size_t i = 0; i < AHEAD; i++)
+        prefetch(ruleset->plan, items, count, i);
     for (; done < count; done++) {
-        prefetch(ruleset->plan, items, count, done + PREFETCH_FAR, 0);
-        prefetch(ruleset->plan, items, count, done + PREFETCH_NEAR, 1);
+        prefetch(ruleset->plan, items, count, done + AHEAD);
         status = take_item(engine, ruleset, items, done);
         if (status != WEIR_OK)
             break;

@@ -44,6 +44,7 @@ typedef struct weir_function {
     const char *arguments;
     bool options;      /* takes where and delay */
     bool always_prior; /* never sees the event being scored */
+    uint8_t spread;    /* weir_spread_kind: read with its window's others, not by `load` */
     /* Asks the builder for what it needs kept, and notes where in `load`. */
     void (*plan)(struct weir_builder *builder, const struct weir_node *node, struct weir_load *load);
     double (*load)(struct weir_run *run, const struct weir_load *load);

@@ -25,19 +25,22 @@ static weir_arrival arrival_of(const weir_history *history, int64_t time_us, int
 static bool is_duplicate(const weir_run *run)
 {
     const weir_event *event = run->event;
-    if (event->transaction == 0 || weir_run_gates(run)[0].previous_us != event->time_us)
+    if (event->transaction == 0 || event->time_us > run->history->newest_time_us)
         return false;
-    weir_history_cursor at = weir_run_edges(run)[0].next;
+    weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[0].next);
     for (const weir_event *earlier; (earlier = weir_history_back(&at)) && earlier->time_us == event->time_us;)
         if (earlier->transaction == event->transaction)
             return true;
     return false;
 }
 
-static void read_loads(weir_run *run, const weir_load *loads, uint32_t count, double *registers)
+static void read_values(weir_run *run, const weir_reading *reading, double *registers)
 {
-    for (uint32_t i = 0; registers && i < count; i++)
-        registers[loads[i].slot] = loads[i].function->load(run, &loads[i]);
+    if (!registers)
+        return;
+    weir_run_read_spreads(run, reading, registers);
+    for (uint32_t i = 0; i < reading->load_count; i++)
+        registers[reading->loads[i].slot] = reading->loads[i].function->load(run, &reading->loads[i]);
 }
 
 /* An event beyond the horizon was there only to be scored. */
@@ -58,10 +61,10 @@ static weir_status visit(weir_run *run, double *registers, weir_arrival *arrival
         *arrival_out = WEIR_ARRIVAL_DUPLICATE;
         return WEIR_OK;
     }
-    read_loads(run, run->stage->prior_loads, run->stage->prior_load_count, registers);
+    read_values(run, &run->stage->prior, registers);
     if (!weir_run_insert(run))
         return WEIR_FULL;
-    read_loads(run, run->stage->loads, run->stage->load_count, registers);
+    read_values(run, &run->stage->after, registers);
     if (arrival == WEIR_ARRIVAL_EXPIRED)
         retire(run);
     else
@@ -94,27 +97,62 @@ static void prefetch_lines(const void *from, size_t size)
         __builtin_prefetch((const uint8_t *)from + at);
 }
 
-void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int level)
+static void prefetch_block(const weir_history *history)
+{
+    if (history->running)
+        prefetch_lines(history->running, history->running_size);
+    if (history->last)
+        __builtin_prefetch(history->last, 1);
+}
+
+/* The event that an edge is about to cross, and its chunk's header, which says what comes next. */
+static void prefetch_crossed(weir_history_cursor at)
+{
+    __builtin_prefetch(at.chunk, 1);
+    __builtin_prefetch(&at.chunk->events[at.index % WEIR_CHUNK_EVENT_MAX]);
+}
+
+/* The event it will then stand before. */
+static void prefetch_next(weir_history_cursor at)
+{
+    at.index++;
+    if (at.index < at.chunk->end) {
+        __builtin_prefetch(&at.chunk->events[at.index]);
+    } else if (at.chunk->next) {
+        __builtin_prefetch(at.chunk->next);
+        __builtin_prefetch(at.chunk->next->events);
+    }
+}
+
+static void prefetch_edges(const weir_stage *stage, const weir_running *running, int64_t at_us, int level)
+{
+    const uint8_t *base = (const uint8_t *)running;
+    const int64_t *gates = (const int64_t *)(base + stage->gate_offset);
+    const weir_edge *edges = (const weir_edge *)(base + stage->edge_offset);
+    weir_place seen = 0;
+    for (unsigned i = 1; i < stage->edge_count; i++) {
+        if (gates[i] > at_us - stage->lags_us[i] || edges[i].next == seen)
+            continue;
+        seen = edges[i].next;
+        if (level == 1)
+            prefetch_crossed(weir_place_cursor(seen));
+        else
+            prefetch_next(weir_place_cursor(seen));
+    }
+}
+
+void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int64_t at_us, int level)
 {
     if (level == 0) {
-        if (history->running)
-            prefetch_lines(history->running, history->running_size);
-        if (history->last)
-            __builtin_prefetch(history->last);
+        prefetch_block(history);
         return;
     }
-    if (history->last)
+    if (level == 1 && history->last)
         __builtin_prefetch(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX], 1);
     if (!history->running || history->running_plan != plan->serial)
         return;
     const weir_running *running = history->running;
-    const weir_stage *stage = &plan->stages[running->stage];
-    const weir_edge *edges = (const weir_edge *)((const uint8_t *)history->running + stage->edge_offset);
-    for (uint16_t i = 1; i < stage->edge_count; i++)
-        if (edges[i].next.chunk) {
-            __builtin_prefetch(edges[i].next.chunk);
-            __builtin_prefetch(&edges[i].next.chunk->events[edges[i].next.index % WEIR_CHUNK_EVENT_MAX]);
-        }
+    prefetch_edges(&plan->stages[running->stage], running, at_us, level);
 }
 
 /* --- labels --- */

@@ -26,11 +26,11 @@ static bool take_block(weir_run *run)
         return false;
     memset(block, 0, stage->size);
     weir_running *running = block;
-    running->stage = stage->index;
+    running->stage = (uint16_t)stage->index;
     running->multiset_offset = stage->multiset_offset;
-    running->multiset_count = stage->multiset_count;
+    running->multiset_count = (uint16_t)stage->multiset_count;
     running->extreme_offset = stage->extreme_offset;
-    running->extreme_count = stage->extreme_count;
+    running->extreme_count = (uint16_t)stage->extreme_count;
     running->at_us = INT64_MIN;
     run->base = block;
     run->history->running = block;
@@ -45,9 +45,8 @@ static void begin_state(weir_run *run)
     weir_history_cursor first = weir_history_begin(run->history);
     const weir_event *event = weir_history_peek(&first);
     for (uint16_t i = 0; i < run->stage->edge_count; i++) {
-        weir_run_gates(run)[i] =
-            (weir_gate){.next_us = event ? event->time_us : INT64_MAX, .previous_us = INT64_MIN};
-        weir_run_edges(run)[i] = (weir_edge){.next = first};
+        weir_run_gates(run)[i] = event ? event->time_us : INT64_MAX;
+        weir_run_edges(run)[i] = (weir_edge){.next = weir_place_of(first)};
     }
     for (uint32_t i = 0; i < run->stage->latest_count; i++)
         weir_run_latest(run, i)->time_us = INT64_MIN;
@@ -83,7 +82,7 @@ static void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *ev
     void *place = run->base + op->place;
     switch ((weir_measure)op->measure) {
     case WEIR_MEASURE_COUNT:
-        *(uint64_t *)place += (uint64_t)(int64_t)sign;
+        *(uint32_t *)place += (uint32_t)sign;
         break;
     case WEIR_MEASURE_SUM:
         add_sum(place, event->amount_minor, sign);
@@ -134,11 +133,11 @@ static void note_latest(weir_run *run, const weir_frontier_op *op, const weir_ev
     weir_latest *latest = weir_run_latest(run, op->index);
     latest->time_us = event->time_us;
     if (op->value) {
-        latest->a = weir_node_evaluate(op->value, event, weir_run_header(run)->as_of_us);
+        latest->value = weir_node_evaluate(op->value, event, weir_run_header(run)->as_of_us);
         return;
     }
-    latest->a = weir_latitude_unpack(event->latitude);
-    latest->b = weir_longitude_unpack(event->longitude);
+    latest->latitude = event->latitude;
+    latest->longitude = event->longitude;
 }
 
 static void push_extreme(weir_run *run, const weir_frontier_op *op, const weir_event *event)
@@ -157,7 +156,7 @@ static void push_streak(weir_run *run, const weir_frontier_op *op, const weir_ev
     weir_streak *streak = weir_run_streak(run, op->index);
     if (!weir_run_matches(run, op->condition, event)) {
         streak->break_ordinal = weir_run_edges(run)[op->edge].ordinal;
-        streak->break_count = weir_run_u64(run, op->count_at_head);
+        streak->break_count = weir_run_count(run, op->count_at_head);
         streak->is_open = false;
     } else if (!streak->is_open) {
         streak->start_us = event->time_us;
@@ -187,63 +186,76 @@ static void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
     }
 }
 
-static void cross_forward(weir_run *run, uint16_t index, int64_t until_us)
+/* The events in front of the edge up to until_us; there is at least one. */
+static void cross_forward(weir_run *run, unsigned index, int64_t until_us)
 {
     const weir_edge_plan *plan = &run->stage->edges[index];
     weir_edge *edge = &weir_run_edges(run)[index];
-    weir_gate *gate = &weir_run_gates(run)[index];
-    weir_history_cursor at = edge->next;
-    int64_t next_us = gate->next_us, previous_us;
+    weir_history_cursor at = weir_place_cursor(edge->next);
+    int64_t next_us;
     do {
         const weir_event *event = &at.chunk->events[at.index];
         apply_ops(run, plan, event, +1);
         if (++edge->ordinal > edge->frontier) {
             edge->frontier = edge->ordinal;
             if (plan->frontier_op_count)
-                push_frontier(run, index, event);
+                push_frontier(run, (uint16_t)index, event);
         }
         at.index++;
         weir_history_settle(&at);
         const weir_event *next = weir_history_peek(&at);
-        previous_us = next_us;
         next_us = next ? next->time_us : INT64_MAX;
     } while (next_us <= until_us);
-    edge->next = at;
-    *gate = (weir_gate){.next_us = next_us, .previous_us = previous_us};
+    edge->next = weir_place_of(at);
+    weir_run_gates(run)[index] = next_us;
 }
 
-static void cross_back(weir_run *run, uint16_t index, int64_t until_us)
+/* The events behind the edge that are later than until_us; there may be none. */
+static void cross_back(weir_run *run, unsigned index, int64_t until_us)
 {
     weir_edge *edge = &weir_run_edges(run)[index];
-    weir_gate *gate = &weir_run_gates(run)[index];
-    do {
-        const weir_event *event = weir_history_back(&edge->next);
-        weir_check(event && edge->ordinal > 0);
+    weir_history_cursor at = weir_place_cursor(edge->next);
+    for (const weir_event *event; (event = weir_history_back(&at)) && event->time_us > until_us;) {
+        weir_check(edge->ordinal > 0);
         edge->ordinal--;
+        edge->next = weir_place_of(at);
+        weir_run_gates(run)[index] = event->time_us;
         apply_ops(run, &run->stage->edges[index], event, -1);
-        weir_history_cursor behind = edge->next;
-        const weir_event *previous = weir_history_back(&behind);
-        gate->next_us = gate->previous_us;
-        gate->previous_us = previous ? previous->time_us : INT64_MIN;
-    } while (gate->previous_us > until_us);
+    }
+}
+
+/* A bit for each of up to 32 gates that opens at at_us. Without a branch: which edges move is a coin toss. */
+static uint32_t due_edges(const int64_t *gates, const int64_t *lags_us, unsigned count, int64_t at_us)
+{
+    uint32_t due = 0;
+    for (unsigned i = 0; i < count; i++)
+        due |= (uint32_t)(gates[i] <= at_us - lags_us[i]) << i;
+    return due;
 }
 
 /* Windows open at their head and close at their tail in this order, so that no count goes below 0. */
+static void move_forward(weir_run *run, int64_t at_us)
+{
+    enum { STRIDE = 32 };
+    const int64_t *gates = weir_run_gates(run), *lags_us = run->stage->lags_us;
+    unsigned count = run->stage->edge_count;
+    for (unsigned from = 0; from < count; from += STRIDE) {
+        unsigned width = count - from < STRIDE ? count - from : STRIDE;
+        for (uint32_t due = due_edges(gates + from, lags_us + from, width, at_us); due; due &= due - 1) {
+            unsigned index = from + (unsigned)__builtin_ctz(due);
+            cross_forward(run, index, at_us - lags_us[index]);
+        }
+    }
+}
+
 static void move_edges(weir_run *run, int64_t at_us)
 {
     weir_running *running = weir_run_header(run);
-    const weir_gate *gates = weir_run_gates(run);
-    const weir_edge_plan *plans = run->stage->edges;
-    uint16_t count = run->stage->edge_count;
-    if (at_us >= running->at_us) {
-        for (uint16_t i = 0; i < count; i++)
-            if (gates[i].next_us <= at_us - plans[i].lag_us)
-                cross_forward(run, i, at_us - plans[i].lag_us);
-    } else {
-        for (uint16_t i = count; i-- > 0;)
-            if (gates[i].previous_us > at_us - plans[i].lag_us)
-                cross_back(run, i, at_us - plans[i].lag_us);
-    }
+    if (at_us >= running->at_us)
+        move_forward(run, at_us);
+    else
+        for (unsigned i = run->stage->edge_count; i-- > 0;)
+            cross_back(run, i, at_us - run->stage->lags_us[i]);
     running->at_us = at_us;
 }
 
@@ -344,9 +356,9 @@ static bool see_labels(weir_run *run, int64_t as_of_us)
 bool weir_run_open(weir_run *run, int64_t at_us)
 {
     weir_history *history = run->history;
-    if (history->running && history->running_plan != run->stage->serial)
-        weir_history_drop_running(history, run->slab);
     run->base = history->running;
+    if (run->base && (history->running_plan != run->stage->serial || weir_run_edges(run)->ordinal >= WEIR_ORDINAL_MAX))
+        give_up(run);
     if (!run->base) {
         if (!build(run, at_us))
             return false;
@@ -377,10 +389,10 @@ static bool reserve(weir_run *run)
 }
 
 /* The first event of the row, behind `cursor`, up to the head edge's frontier; `ordinal` is the cursor's. */
-static void reopen_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor cursor, uint64_t ordinal)
+static void reopen_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor cursor, uint32_t ordinal)
 {
     weir_streak *streak = weir_run_streak(run, op->index);
-    uint64_t frontier = weir_run_edges(run)[op->edge].frontier;
+    uint32_t frontier = weir_run_edges(run)[op->edge].frontier;
     streak->is_open = false;
     for (const weir_event *event; ordinal < frontier && (event = weir_history_next(&cursor)); ordinal++)
         if (weir_run_matches(run, op->predicate, event)) {
@@ -391,7 +403,7 @@ static void reopen_streak(weir_run *run, const weir_frontier_op *op, weir_histor
 }
 
 /* An event has appeared at `ordinal`, behind the streak's frontier. Edge 0 has not counted it yet. */
-static void late_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor place, uint64_t ordinal,
+static void late_streak(weir_run *run, const weir_frontier_op *op, weir_history_cursor place, uint32_t ordinal,
                         bool matches)
 {
     weir_streak *streak = weir_run_streak(run, op->index);
@@ -401,7 +413,7 @@ static void late_streak(weir_run *run, const weir_frontier_op *op, weir_history_
         streak->break_count += matches;
     } else if (matches && !weir_run_matches(run, op->condition, event)) {
         streak->break_ordinal = ordinal + 1;
-        streak->break_count = weir_run_u64(run, op->count_at_now) + 1;
+        streak->break_count = weir_run_count(run, op->count_at_now) + 1;
         place.index++;
         reopen_streak(run, op, place, ordinal + 1);
     } else if (matches && (!streak->is_open || event->time_us < streak->start_us)) {
@@ -411,7 +423,7 @@ static void late_streak(weir_run *run, const weir_frontier_op *op, weir_history_
 }
 
 /* Frontier state that lies ahead of the late event takes it in. */
-static void late_frontier(weir_run *run, uint16_t edge, weir_history_cursor place, uint64_t ordinal)
+static void late_frontier(weir_run *run, uint16_t edge, weir_history_cursor place, uint32_t ordinal)
 {
     const weir_edge_plan *plan = &run->stage->edges[edge];
     for (uint16_t i = 0; i < plan->frontier_op_count; i++) {
@@ -426,21 +438,29 @@ static void late_frontier(weir_run *run, uint16_t edge, weir_history_cursor plac
     }
 }
 
+/* Where a place is after half of its chunk was split off. */
+static weir_place moved_place(const weir_history_insertion *insertion, weir_place place)
+{
+    weir_history_cursor at = weir_place_cursor(place);
+    if (at.chunk != insertion->split_from || at.index < insertion->split_at)
+        return place;
+    return weir_place_of((weir_history_cursor){.chunk = insertion->split_to, .index = at.index - insertion->split_at});
+}
+
 /* No edge is beyond the new event: those right before it stay before it, the others may have been moved with
  * the half of a chunk that was split off. */
-static void mend_edges(weir_run *run, const weir_history_insertion *insertion, uint64_t ordinal)
+static void mend_edges(weir_run *run, const weir_history_insertion *insertion, uint32_t ordinal)
 {
-    weir_gate *gates = weir_run_gates(run);
+    int64_t *gates = weir_run_gates(run);
     weir_edge *edges = weir_run_edges(run);
+    weir_place place = weir_place_of(insertion->place);
     for (uint16_t i = 0; i < run->stage->edge_count; i++) {
         weir_edge *edge = &edges[i];
         if (edge->ordinal == ordinal) {
-            edge->next = insertion->place;
-            gates[i].next_us = run->event->time_us;
-        } else if (insertion->split_to && edge->next.chunk == insertion->split_from &&
-                   edge->next.index >= insertion->split_at) {
-            edge->next = (weir_history_cursor){.chunk = insertion->split_to,
-                                               .index = edge->next.index - insertion->split_at};
+            edge->next = place;
+            gates[i] = run->event->time_us;
+        } else if (insertion->split_to) {
+            edge->next = moved_place(insertion, edge->next);
         }
         if (edge->frontier > ordinal) {
             edge->frontier++;
@@ -454,7 +474,8 @@ bool weir_run_insert(weir_run *run)
     weir_edge *now = weir_run_edges(run);
     weir_history_insertion insertion;
     weir_check(weir_run_header(run)->at_us == run->event->time_us);
-    if (!reserve(run) || !weir_history_insert(run->history, run->slab, now->next, run->event, &insertion))
+    weir_history_cursor place = weir_place_cursor(now->next);
+    if (!reserve(run) || !weir_history_insert(run->history, run->slab, place, run->event, &insertion))
         return false;
     mend_edges(run, &insertion, now->ordinal);
     if (run->stage->has_label)
@@ -469,17 +490,11 @@ bool weir_run_insert(weir_run *run)
 void weir_run_expire(weir_run *run)
 {
     weir_running *running = weir_run_header(run);
-    weir_gate *gates = weir_run_gates(run);
-    uint16_t last = (uint16_t)(run->stage->edge_count - 1);
-    uint64_t passed = weir_run_edges(run)[last].ordinal;
+    uint32_t passed = weir_run_edges(run)[run->stage->edge_count - 1].ordinal;
     if (passed <= running->first_ordinal)
         return;
-    weir_history_drop_oldest(run->history, run->slab, (uint32_t)(passed - running->first_ordinal));
+    weir_history_drop_oldest(run->history, run->slab, passed - running->first_ordinal);
     running->first_ordinal = passed;
-    int64_t until_us = running->at_us - run->stage->horizon_us;
-    for (uint16_t i = 0; i <= last; i++)
-        if (gates[i].previous_us <= until_us)
-            gates[i].previous_us = INT64_MIN;
 }
 
 void weir_history_trim(weir_history *history, weir_slab *slab, int64_t horizon_us)

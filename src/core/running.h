@@ -2,7 +2,10 @@
  *
  *   header | gates | edges | measures (counts, sums, squares) | multisets | extremes | latests | streaks
  *
- * A gate holds the times of the events next to an edge, so that an edge that does not move is
+ * With millions of entities every line of the block is a cache miss an event, so it is packed: six windows with
+ * count, sum and std are 392 bytes.
+ *
+ * A gate is the time of the event in front of an edge (INT64_MAX at the end), so that an edge that does not move is
  * recognised without touching an event. Measures are prefix sums over the events an edge has passed,
  * from an arbitrary beginning: only differences between two edges mean something. All edges always
  * stand where event time `at_us` puts them.
@@ -19,36 +22,45 @@
 #include "core/syntax.h"
 
 typedef struct weir_running {
-    uint32_t stage;
-    uint32_t multiset_offset, multiset_count; /* so that the block can be given back without its plan */
-    uint32_t extreme_offset, extreme_count;
-    int64_t at_us;                      /* event time the edges stand for */
-    int64_t as_of_us;                   /* labels are seen as of then ... */
+    int64_t at_us;                        /* event time the edges stand for */
+    int64_t as_of_us;                     /* labels are seen as of then ... */
     int64_t labels_from_us, labels_to_us; /* ... and look the same at any time in [from, to) */
-    uint64_t first_ordinal;             /* of the oldest retained event */
+    uint32_t first_ordinal;               /* of the oldest retained event */
+    uint32_t multiset_offset, extreme_offset; /* so that the block can be given back without its plan */
+    uint16_t multiset_count, extreme_count;
+    uint16_t stage;
 } weir_running;
 
-typedef struct weir_gate {
-    int64_t next_us;     /* time of the event in front of the edge; INT64_MAX at the end */
-    int64_t previous_us; /* time of the event behind it; INT64_MIN at the beginning */
-} weir_gate;
+/* A cursor in one word: chunks are aligned to cache lines, so an index fits below the address. */
+typedef uintptr_t weir_place;
 
 typedef struct weir_edge {
-    weir_history_cursor next; /* settled: the event in front, or the end */
-    uint64_t ordinal;         /* events passed */
-    uint64_t frontier;        /* the largest ordinal there was */
+    weir_place next;   /* settled: the event in front, or the end */
+    uint32_t ordinal;  /* events passed */
+    uint32_t frontier; /* the largest ordinal there was */
 } weir_edge;
+
+_Static_assert(sizeof(weir_edge) == 16, "four edges are one cache line");
+
+/* Ordinals, and so counts, are 32 bits: the state of an entity that has lived through this many events is built anew,
+ * which begins them again at what is retained. */
+#define WEIR_ORDINAL_MAX (UINT32_MAX - 1)
 
 typedef struct weir_latest { /* the newest match up to the frontier */
     int64_t time_us;         /* INT64_MIN: none */
-    double a, b;             /* its value, or latitude and longitude */
+    union {
+        double value;
+        struct {
+            int32_t latitude, longitude; /* packed, as the event has them */
+        };
+    };
 } weir_latest;
 
-typedef struct weir_streak {  /* the row of newest matches up to the frontier */
-    uint64_t break_ordinal;   /* the row lies behind this ordinal */
-    uint64_t break_count;     /* measure of its `where` at that ordinal */
-    int64_t start_us;         /* time of the row's first event, if it has one */
-    uint32_t is_open;         /* it has one */
+typedef struct weir_streak { /* the row of newest matches up to the frontier */
+    int64_t start_us;        /* time of the row's first event, if it has one */
+    uint32_t break_ordinal;  /* the row lies behind this ordinal */
+    uint32_t break_count;    /* measure of its `where` at that ordinal */
+    uint64_t is_open;        /* it has one */
 } weir_streak;
 
 /* --- the part of the plan that says what to keep --- */
@@ -109,16 +121,41 @@ typedef struct weir_load { /* one aggregate read into one register */
     bool negate;
 } weir_load;
 
+typedef enum weir_spread_kind { /* a row of aggregates that is one number of a spread */
+    WEIR_SPREAD_NONE,
+    WEIR_SPREAD_COUNT,
+    WEIR_SPREAD_SUM,
+    WEIR_SPREAD_MEAN,
+    WEIR_SPREAD_STD,
+    WEIR_SPREAD_KIND_COUNT
+} weir_spread_kind;
+
+/* What most models ask most of: count, sum, mean and std of one window, read together. */
+typedef struct weir_spread {
+    uint32_t count_head, count_tail, sum_head, sum_tail, squares_head, squares_tail; /* as in weir_load */
+    uint32_t slots[WEIR_SPREAD_KIND_COUNT]; /* register of each; WEIR_SLOT_NONE: not asked for */
+    uint16_t head, tail, predicate;
+} weir_spread;
+
+#define WEIR_SLOT_NONE UINT32_MAX
+
+/* Aggregates read at one moment: before the event being scored is counted, or after. */
+typedef struct weir_reading {
+    const weir_spread *spreads;
+    const weir_load *loads; /* all that is not in a spread */
+    uint32_t spread_count, load_count;
+} weir_reading;
+
 typedef struct weir_stage {
     weir_entity_kind entity;
     uint32_t index, serial;
     int64_t horizon_us; /* lag of the last edge */
     uint16_t edge_count;
     const weir_edge_plan *edges; /* by lag, from 0 to the horizon */
+    const int64_t *lags_us;      /* the same lags side by side, for one pass over all gates */
     const weir_node **predicates; /* [0] is NULL: every event */
     uint32_t predicate_count;
-    const weir_load *prior_loads, *loads;
-    uint32_t prior_load_count, load_count;
+    weir_reading prior, after;
     uint32_t slot_first, slot_count; /* registers of this stage */
     uint32_t gate_offset, edge_offset, multiset_offset, extreme_offset, latest_offset, streak_offset;
     uint32_t multiset_count, extreme_count, latest_count, streak_count;
@@ -145,9 +182,9 @@ static inline weir_running *weir_run_header(const weir_run *run)
     return (weir_running *)run->base;
 }
 
-static inline weir_gate *weir_run_gates(const weir_run *run)
+static inline int64_t *weir_run_gates(const weir_run *run)
 {
-    return (weir_gate *)(run->base + run->stage->gate_offset);
+    return (int64_t *)(run->base + run->stage->gate_offset);
 }
 
 static inline weir_edge *weir_run_edges(const weir_run *run)
@@ -175,9 +212,26 @@ static inline weir_streak *weir_run_streak(const weir_run *run, uint32_t index)
     return (weir_streak *)(run->base + run->stage->streak_offset) + index;
 }
 
-static inline uint64_t weir_run_u64(const weir_run *run, uint32_t offset)
+static inline uint32_t weir_run_count(const weir_run *run, uint32_t offset)
+{
+    return *(const uint32_t *)(run->base + offset);
+}
+
+static inline uint64_t weir_run_sum(const weir_run *run, uint32_t offset)
 {
     return *(const uint64_t *)(run->base + offset);
+}
+
+static inline weir_place weir_place_of(weir_history_cursor cursor)
+{
+    return (uintptr_t)cursor.chunk | cursor.index;
+}
+
+static inline weir_history_cursor weir_place_cursor(weir_place place)
+{
+    enum { INDEX_MASK = 63 };
+    return (weir_history_cursor){.chunk = (weir_chunk *)(place & ~(uintptr_t)INDEX_MASK),
+                                 .index = (uint32_t)(place & INDEX_MASK)};
 }
 
 /* Whether the edge stands at the furthest place it has been. */
@@ -212,6 +266,9 @@ void weir_run_label(weir_run *run, weir_event *event, uint64_t label_delay_us);
 
 /* Drops events at or before newest - horizon where no running state exists. */
 void weir_history_trim(weir_history *history, weir_slab *slab, int64_t horizon_us);
+
+/* Reads the spreads' numbers into their registers (aggregate.c). */
+void weir_run_read_spreads(const weir_run *run, const weir_reading *reading, double *registers);
 
 /* Gives back a running block, whatever plan's. */
 void weir_running_give(void *block, uint32_t size, weir_slab *slab);

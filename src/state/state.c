@@ -246,8 +246,9 @@ void weir_state_prefetch(weir_state *state, uint64_t hash, int level)
     const weir_entity *entity = weir_table_peek(&state->table, hash);
     if (!entity)
         return;
-    __builtin_prefetch(entity, 1);
-    __builtin_prefetch((const char *)entity + 64, 1);
+    enum { LINE = 64, LINE_COUNT = 3 }; /* a key of up to 89 bytes */
+    for (size_t i = 0; i < LINE_COUNT; i++)
+        __builtin_prefetch((const char *)entity + i * LINE, 1);
 }
 
 void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset)

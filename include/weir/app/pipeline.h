@@ -43,6 +43,10 @@ typedef struct weir_pipeline weir_pipeline;
 WEIR_MUST_USE weir_status weir_pipeline_open(const weir_decode_limits *limits, weir_pipeline **pipeline_out);
 void weir_pipeline_close(weir_pipeline *pipeline);
 
+/* Does now, before the first event, what the first batch under a ruleset would otherwise wait for: the engine's memory,
+ * and BLAS's. Fails: WEIR_FULL without memory. */
+WEIR_MUST_USE weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *ruleset);
+
 /* Takes up to WEIR_BATCH_MAX jobs, in stream order per partition, to their fate.
  * Fails: the state's reasons (corrupt record, disk, memory); the message names the offset. Jobs before the failing one
  *        may have been applied; the caller must not go on with the partition. */

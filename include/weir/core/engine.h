@@ -47,6 +47,10 @@ size_t weir_engine_size(size_t feature_count_max, size_t register_count_max);
 /* Begins an engine in caller's memory of that size. */
 weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t register_count_max);
 
+/* Multiplies one block for nothing: BLAS chooses its kernel and maps its buffers now, not under the first event.
+ * Expects: an engine large enough for the ruleset, between batches. */
+void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset);
+
 /* Gathers, computes and scores up to WEIR_BATCH_MAX items in order.
  * Fails: WEIR_FULL from the slab; *done_out says how many items are complete (in order), so that the
  *        caller can make room and call again with the rest. */

@@ -4,10 +4,10 @@
 
 #include "weir/broker/embedded.h"
 
-#include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-enum { PRODUCE = 0, FETCH = 1, NOT_ENOUGH_REPLICAS = 19, NOT_LEADER = 6 };
+enum { PRODUCE = 0, NOT_ENOUGH_REPLICAS = 19 };
 
 static weir_embedded *embedded;
 
@@ -281,19 +281,23 @@ Test(broker, second_member_takes_half_and_the_rest_stays_put)
     rig_close(&first);
 }
 
+/* One batch in flight a partition: the embedded cluster takes a batch whose predecessor it has just refused, which loses the
+ * predecessor; Kafka refuses it out of sequence (tests/kafka, stream_survives_a_killed_broker). */
 Test(broker, refused_produces_are_retried_in_order)
 {
     rig_member rig;
     rig_open(&rig, options(1));
     weir_port *port = rig.group->ops->port(rig.group, 0);
-    weir_embedded_fail(embedded, PRODUCE, 5, NOT_ENOUGH_REPLICAS);
     rig_acks acks = {0};
     char payload[16];
     for (int i = 0; i < 200; i++) {
+        if (i % 40 == 0)
+            weir_embedded_fail(embedded, PRODUCE, 2, NOT_ENOUGH_REPLICAS);
         snprintf(payload, sizeof payload, "%d", i);
         cr_assert_eq(rig_produce(port, WEIR_OUTPUT_ALERTS, i % 8, i, payload), WEIR_OK);
+        if (i % 8 == 7)
+            rig_await_acks(port, &acks, (size_t)i + 1);
     }
-    rig_await_acks(port, &acks, 200);
     cr_assert_eq(acks.delivered, 200);
     weir_tail *tail;
     weir_record record;
@@ -384,6 +388,7 @@ Test(broker, queue_that_is_full_says_so_and_recovers)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig); /* closed while it joins, librdkafka before 2.3 aborts (#4312) */
     weir_port *port = rig.group->ops->port(rig.group, 0);
     for (int32_t id = 1; id <= 3; id++)
         weir_embedded_broker(embedded, id, 0);
