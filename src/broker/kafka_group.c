@@ -289,8 +289,8 @@ static void leave(kafka_group *group, int64_t deadline_us)
 
 /* librdkafka 2.0.2 aborts the process when a handle is destroyed after the group chose its assignor and before the
  * first assignment (rd_kafka_sticky_assignor_state_destroy asserts that there is a state). Such a handle, closed
- * already, is left to the end of the process. */
-static void destroy_consumer(kafka_group *group)
+ * already, is left to the end of the process. Returns whether it is gone. */
+static bool destroy_consumer(kafka_group *group)
 {
     bool safe = !group->joined || group->was_assigned;
     if (!safe) {
@@ -312,8 +312,7 @@ static void free_all(kafka_group *group)
         rd_kafka_queue_destroy(group->queue);
     if (group->reader)
         rd_kafka_destroy(group->reader);
-    if (group->consumer)
-        destroy_consumer(group);
+    bool gone = !group->consumer || destroy_consumer(group);
     if (group->producer_conf)
         rd_kafka_conf_destroy(group->producer_conf);
     if (group->reader_conf)
@@ -326,7 +325,8 @@ static void free_all(kafka_group *group)
     free(group->event_partitions);
     free(group->ports);
     pthread_mutex_destroy(&group->fault_lock);
-    free(group);
+    if (gone) /* or else its threads still log, through the handle in here */
+        free(group);
 }
 
 /* Order matters: alerts are flushed before the group is left, so that the next owner, who reads the last one

@@ -1,5 +1,5 @@
-/* For claims checked thousands of times over: Criterion sends a message between processes for every assertion that holds,
- * which costs more than what is tested. This one speaks only when it fails; the message is not optional. */
+/* For claims checked thousands of times over: Criterion sends a message between processes for every assertion that
+ * holds, which costs more than what is tested. This one speaks only when it fails; the message is not optional. */
 #ifndef WEIR_TEST_OFTEN_H
 #define WEIR_TEST_OFTEN_H
 

@@ -281,8 +281,8 @@ Test(broker, second_member_takes_half_and_the_rest_stays_put)
     rig_close(&first);
 }
 
-/* One batch in flight a partition: the embedded cluster takes a batch whose predecessor it has just refused, which loses the
- * predecessor; Kafka refuses it out of sequence (tests/kafka, stream_survives_a_killed_broker). */
+/* One batch in flight a partition: the embedded cluster takes a batch whose predecessor it has just refused, which
+ * loses the predecessor; Kafka refuses it out of sequence (tests/kafka, stream_survives_a_killed_broker). */
 Test(broker, refused_produces_are_retried_in_order)
 {
     rig_member rig;
