@@ -29,7 +29,7 @@ void kafka_group_fault(kafka_group *group, const rd_kafka_message_t *message)
     if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
         weir_error_set(&fault.error, WEIR_REFUSED,
                        "%s [%d]: offset %lld is not in the log (retention has overtaken the reader, or the topic was "
-                       "made anew): %s; restore a snapshot, or forget the partition's state to begin again",
+                       "made anew): %s; move the partition's state away to begin again",
                        group->input_topic, message->partition, (long long)message->offset,
                        rd_kafka_message_errstr(message));
     else
