@@ -422,13 +422,15 @@ static double load_streak_age(weir_run *run, const weir_load *load)
 
 const weir_function WEIR_AGGREGATES[] = {
     {SPREAD(count, "w", "events in the window", count, WEIR_SPREAD_COUNT), .usage = "count(window)", .options = true},
-    {SPREAD(sum, "aw", "their amounts added up", sum, WEIR_SPREAD_SUM), .usage = "sum(amount, window)", .options = true},
+    {SPREAD(sum, "aw", "their amounts added up", sum, WEIR_SPREAD_SUM), .usage = "sum(amount, window)",
+     .options = true},
     {SPREAD(mean, "aw", "their mean amount; missing when there is none", mean, WEIR_SPREAD_MEAN),
      .usage = "mean(amount, window)", .options = true},
-    {SPREAD(std, "aw", "the sample standard deviation of their amounts; missing below two events", std, WEIR_SPREAD_STD),
+    {SPREAD(std, "aw", "the sample standard deviation of their amounts; missing below two events", std,
+            WEIR_SPREAD_STD),
      .usage = "std(amount, window)", .options = true},
-    {AGGREGATE(min, "aw", "the least amount; missing when there is none", min, extreme),
-     .usage = "min(amount, window)", .options = true},
+    {AGGREGATE(min, "aw", "the least amount; missing when there is none", min, extreme), .usage = "min(amount, window)",
+     .options = true},
     {AGGREGATE(max, "aw", "the greatest amount; missing when there is none", max, extreme),
      .usage = "max(amount, window)", .options = true},
     {AGGREGATE(distinct, "fw", "how many different values the field has in the window", key, distinct),
@@ -452,7 +454,7 @@ const weir_function WEIR_AGGREGATES[] = {
      .usage = "since_first()", .always_prior = true},
     {AGGREGATE(distance_km, "", "kilometres from the previous located event", distance, distance),
      .usage = "distance_km()", .always_prior = true},
-    {AGGREGATE(speed_kmh, "", "that distance over the time between the two", distance, speed),
-     .usage = "speed_kmh()", .always_prior = true},
+    {AGGREGATE(speed_kmh, "", "that distance over the time between the two", distance, speed), .usage = "speed_kmh()",
+     .always_prior = true},
 };
 const size_t WEIR_AGGREGATE_COUNT = sizeof WEIR_AGGREGATES / sizeof *WEIR_AGGREGATES;

@@ -87,7 +87,7 @@ weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_error *er
                               "or move the directory away to rebuild the state from the topic", WEIR_RECORD_VERSION);
     if (out.status)
         return weir_error_set(error, out.status,
-                              "the state store's meta record fails its checksum; restore a snapshot, or move the "
+                              "the state store's meta record fails its checksum; restore a copy of it, or move the "
                               "directory away to rebuild the state from the topic");
     *meta_out = out.meta;
     return WEIR_OK;
