@@ -9,7 +9,7 @@
 enum {
     LINE_SIZE = 64,
     PREFETCH_LEVEL_COUNT = 3,
-    PREFETCH_DISTANCE = 32, /* items between two levels of prefetching: about as long as memory takes */
+    PREFETCH_DISTANCE = 8, /* items between two levels of prefetching: about as long as memory takes */
     CARD_STAGE = 0,
 };
 

@@ -131,7 +131,7 @@ static void prefetch_edges(const weir_stage *stage, const weir_running *running,
     const weir_edge *edges = (const weir_edge *)(base + stage->edge_offset);
     weir_place seen = 0;
     for (unsigned i = 1; i < stage->edge_count; i++) {
-        if (gates[i] > at_us - stage->lags_us[i] || edges[i].next == seen)
+        if (!edges[i].next || edges[i].next == seen || (level == 2 && gates[i] > at_us - stage->lags_us[i]))
             continue;
         seen = edges[i].next;
         if (level == 1)

@@ -45,7 +45,7 @@ static weir_status settle_meta(weir_state *state, weir_error *error)
     if (status == WEIR_NOT_FOUND) {
         if (!store_is_empty(state->store))
             return weir_error_set(error, WEIR_CORRUPT,
-                                  "the state store has records but no meta record; restore a snapshot, or move the "
+                                  "the state store has records but no meta record; restore a copy of it, or move the "
                                   "directory away to rebuild the state from the topic");
         state->meta = (weir_meta){.identity = *wanted, .replay_from = -1, .replay_from_previous = -1};
         return commit_meta(state, error);
