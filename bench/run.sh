@@ -91,12 +91,12 @@ warm_up() {
     await_end "$started" 60 || { show_log warm-up; die "the relay failed"; }
 }
 
-# start_weir RUN INPUT WORKERS: a fresh group and state; its id is in $started, its port in $port
+# start_weir RUN INPUT WORKERS CHECKPOINT_INTERVAL: a fresh group and state; its id is in $started, its port in $port
 start_weir() {
     port=$(free_port)
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
         --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
-        --workers "$3" --linger "${linger_ms}ms" --state.checkpoint_interval 5s \
+        --workers "$3" --linger "${linger_ms}ms" --state.checkpoint_interval "$4" \
         --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
         --http.listen "127.0.0.1:$port" --log.level warn
 }
@@ -119,7 +119,7 @@ stop_weir() {
 catchup_weir() {
     local name=$1 result=$work/$1.watch
     make_topic "$name-out" 8
-    start_weir "$name" backlog 2 # both cores: there is a backlog to get through
+    start_weir "$name" backlog 2 5s # both cores: there is a backlog to get through
     local weir=$started
     "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 >"$result" ||
         { show_log "$name"; die "weir did not get through the backlog"; }
@@ -226,7 +226,7 @@ note_live() {
 
 live_weir() {
     local name=$1 input=$2 rate=$3 rate_name=$4
-    start_weir "$name" "$input" 1
+    start_weir "$name" "$input" 1 10s
     local weir=$started
     await_ready "$port" "$weir" "$name" 30
     traffic "$name" "$input" "$rate" "$weir"
