@@ -414,11 +414,13 @@ Test(broker, backlog_counts_what_waits)
     RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     rig_fill(weir_embedded_bootstrap(embedded), "transactions", 100);
     uint64_t records = 0, bytes = 0;
-    for (int i = 0; i < 1000 && records < 800; i++) {
+    for (int i = 0; i < 3000 && records < 800; i++) {
         usleep(10000);
         rig.group->ops->backlog(rig.group, &records, &bytes);
     }
-    cr_assert_eq(records, 800);
+    /* Librdkafka counts what it has to say about a partition's fetching along with the records: one each at most. */
+    cr_assert_geq(records, 800);
+    cr_assert_leq(records, 808);
     cr_assert_geq(bytes, 800 * 300);
     rig_close(&rig);
 }
