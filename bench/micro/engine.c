@@ -38,46 +38,10 @@ static const struct {
     {"engine_1m_zipf", 1000000, 1},
 };
 
-/* --- a store that holds nothing: every card is new, nothing is written ------------------------------------------- */
-
-static weir_status empty_get(weir_store *store, weir_span key, void (*visit)(void *context, weir_span value),
-                             void *context)
-{
-    (void)store, (void)key, (void)visit, (void)context;
-    return WEIR_NOT_FOUND;
-}
-
-static weir_status empty_scan(weir_store *store, weir_span from,
-                              bool (*visit)(void *context, weir_span key, weir_span value), void *context)
-{
-    (void)store, (void)from, (void)visit, (void)context;
-    return WEIR_OK;
-}
-
-static weir_status empty_commit(weir_store *store, const weir_store_batch *batch, weir_error *error)
-{
-    (void)store, (void)batch, (void)error;
-    return WEIR_OK;
-}
-
-static uint64_t empty_size(weir_store *store)
-{
-    (void)store;
-    return 0;
-}
-
-static void empty_close(weir_store *store)
-{
-    (void)store;
-}
-
-static const weir_store_ops EMPTY_OPS = {empty_get, empty_scan, empty_commit, empty_size, empty_close};
-
 /* --- one worker -------------------------------------------------------------------------------------------------- */
 
 typedef struct worker {
     bench_rules rules;
-    weir_store store;
     weir_memory *memory;
     weir_committer *committer;
     weir_state *state;
@@ -101,11 +65,10 @@ static void open_worker(worker *one, const char *model_path)
         .batch_size_max = 8 << 20,
     };
     memset(one, 0, sizeof *one);
-    one->store.ops = &EMPTY_OPS;
     bench_rules_open(&one->rules, model_path, HORIZON_US, 0);
     bench_require(weir_memory_open(MEMORY_MAX, &one->memory, &error), "memory", &error);
     bench_require(weir_committer_open(false, &one->committer, &error), "committer", &error);
-    bench_require(weir_state_open(&one->store, one->memory, one->committer, &options, &one->state, &replay_from,
+    bench_require(weir_state_open(weir_store_null(), one->memory, one->committer, &options, &one->state, &replay_from,
                                   &error),
                   "state", &error);
     bench_require(weir_pipeline_open(&limits, &one->pipeline), "pipeline", NULL);

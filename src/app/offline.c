@@ -27,46 +27,6 @@ struct weir_offline {
     size_t payload_used;
 };
 
-/* ---- a store that keeps nothing: the disk seam of a run that needs no durability ---- */
-
-static weir_status null_get(weir_store *store, weir_span key, void (*visit)(void *, weir_span), void *context)
-{
-    (void)store, (void)key, (void)visit, (void)context;
-    return WEIR_NOT_FOUND;
-}
-
-static weir_status null_scan(weir_store *store, weir_span from, bool (*visit)(void *, weir_span, weir_span),
-                             void *context)
-{
-    (void)store, (void)from, (void)visit, (void)context;
-    return WEIR_OK;
-}
-
-static weir_status null_commit(weir_store *store, const weir_store_batch *batch, weir_error *error)
-{
-    (void)store, (void)batch, (void)error;
-    return WEIR_OK;
-}
-
-static uint64_t null_size(weir_store *store)
-{
-    (void)store;
-    return 0;
-}
-
-static void null_close(weir_store *store)
-{
-    (void)store;
-}
-
-static weir_store NULL_STORE = {.ops = &(const weir_store_ops){
-                                    .get = null_get,
-                                    .scan = null_scan,
-                                    .commit = null_commit,
-                                    .size = null_size,
-                                    .close = null_close,
-                                }};
-
 /* ---- open and close ---- */
 
 static weir_status open_partitions(weir_offline *offline, weir_error *error)
@@ -87,7 +47,7 @@ static weir_status open_partitions(weir_offline *offline, weir_error *error)
     for (int32_t number = 0; number < options->partition_count; number++) {
         int64_t replay_from;
         state.identity.partition = number;
-        weir_status status = weir_state_open(&NULL_STORE, offline->memory, offline->committer, &state,
+        weir_status status = weir_state_open(weir_store_null(), offline->memory, offline->committer, &state,
                                              &offline->partitions[number].state, &replay_from, error);
         if (status != WEIR_OK)
             return status;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "weir/broker/client.h"
+#include "weir/codec/base64.h"
 #include "weir/codec/delimited.h"
 #include "weir/codec/frame.h"
 #include "weir/codec/json.h"
@@ -87,25 +88,11 @@ static weir_status print_message(printer *out, const weir_record *record, weir_e
     return status;
 }
 
-static void write_base64(weir_writer *line, weir_span bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        uint32_t group = 0;
-        for (size_t j = 0; j < 3; j++)
-            group = group << 8 | (i + j < bytes.size ? bytes.data[i + j] : 0u);
-        char four[4] = {digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63], digits[group & 63]};
-        for (size_t j = bytes.size - i + 1; j < 4; j++)
-            four[j] = '=';
-        weir_write_bytes(line, four, sizeof four);
-    }
-}
-
 static void write_bytes(weir_writer *line, const char *before, weir_span bytes)
 {
     write_literal(line, before);
     write_literal(line, bytes.data ? "\"" : "null");
-    write_base64(line, bytes);
+    weir_base64_write(line, bytes);
     write_literal(line, bytes.data ? "\"" : "");
 }
 

@@ -1,4 +1,4 @@
-#include "base64.h"
+#include "weir/codec/base64.h"
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

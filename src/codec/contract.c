@@ -1,6 +1,6 @@
 #include "contract.h"
 
-#include "base64.h"
+#include "weir/codec/base64.h"
 #include "utf8.h"
 #include "weir/base/check.h"
 #include "weir/v1/alert.pb-c.h"

@@ -43,6 +43,10 @@ struct weir_store {
     const weir_store_ops *ops;
 };
 
+/* A store that keeps nothing and finds nothing, for runs that need no durability: the offline engine, benches. One for
+ * everybody; closing it does nothing. Any thread. */
+weir_store *weir_store_null(void);
+
 /* Opens (creating if absent) the LMDB environment in `directory`, takes its flock.
  * Fails: WEIR_REFUSED when another process holds it; WEIR_IO with path and errno. */
 WEIR_MUST_USE weir_status weir_store_open_lmdb(const char *directory, bool read_only, weir_store **store_out,
