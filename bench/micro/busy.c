@@ -17,26 +17,11 @@ static const size_t RETAINED_COUNTS[] = {10, 100, 1000, 10000, 100000};
 
 static double time_case(const char *model_path, size_t retained_count)
 {
-    bench_rules rules;
-    bench_cards cards;
-    bench_feed feed;
-    bench_stream stream;
-    double runs[BENCH_RUN_COUNT];
-    size_t card_count = RETAINED_TOTAL / retained_count;
-    bench_rules_open(&rules, model_path, HORIZON_US, 0);
-    bench_cards_open(&cards, card_count);
-    bench_feed_open(&feed, EVENT_COUNT);
-    bench_stream_open(&stream, 1, card_count, 0, HORIZON_US / RETAINED_TOTAL);
-    bench_cards_warm(&cards, &rules, &feed, &stream, HORIZON_US);
-    for (size_t i = 0; i < BENCH_RUN_COUNT; i++) {
-        bench_feed_fill(&feed, &stream);
-        runs[i] = bench_cards_score(&cards, &rules, &feed);
-    }
-    bench_stream_close(&stream);
-    bench_feed_close(&feed);
-    bench_cards_close(&cards);
-    bench_rules_close(&rules);
-    return bench_median(runs, BENCH_RUN_COUNT);
+    return bench_cards_time(&(bench_cards_case){.model_path = model_path,
+                                                .card_count = RETAINED_TOTAL / retained_count,
+                                                .event_count = EVENT_COUNT,
+                                                .horizon_us = HORIZON_US,
+                                                .step_us = HORIZON_US / RETAINED_TOTAL});
 }
 
 int main(int argc, char **argv)

@@ -25,25 +25,12 @@ static const struct {
 
 static double time_case(const char *model_path, int64_t longest_us)
 {
-    bench_rules rules;
-    bench_cards cards;
-    bench_feed feed;
-    bench_stream stream;
-    double runs[BENCH_RUN_COUNT];
-    bench_rules_open(&rules, model_path, HORIZON_US, longest_us);
-    bench_cards_open(&cards, CARD_COUNT);
-    bench_feed_open(&feed, EVENT_COUNT);
-    bench_stream_open(&stream, 1, CARD_COUNT, 0, GAP_US / CARD_COUNT);
-    bench_cards_warm(&cards, &rules, &feed, &stream, HORIZON_US);
-    for (size_t i = 0; i < BENCH_RUN_COUNT; i++) {
-        bench_feed_fill(&feed, &stream);
-        runs[i] = bench_cards_score(&cards, &rules, &feed);
-    }
-    bench_stream_close(&stream);
-    bench_feed_close(&feed);
-    bench_cards_close(&cards);
-    bench_rules_close(&rules);
-    return bench_median(runs, BENCH_RUN_COUNT);
+    return bench_cards_time(&(bench_cards_case){.model_path = model_path,
+                                                .card_count = CARD_COUNT,
+                                                .event_count = EVENT_COUNT,
+                                                .horizon_us = HORIZON_US,
+                                                .longest_us = longest_us,
+                                                .step_us = GAP_US / CARD_COUNT});
 }
 
 int main(int argc, char **argv)

@@ -54,3 +54,26 @@ void bench_cards_warm(bench_cards *cards, const bench_rules *rules, bench_feed *
         (void)bench_cards_score(cards, rules, feed);
     }
 }
+
+double bench_cards_time(const bench_cards_case *one)
+{
+    bench_rules rules;
+    bench_cards cards;
+    bench_feed feed;
+    bench_stream stream;
+    double runs[BENCH_RUN_COUNT];
+    bench_rules_open(&rules, one->model_path, one->horizon_us, one->longest_us);
+    bench_cards_open(&cards, one->card_count);
+    bench_feed_open(&feed, one->event_count);
+    bench_stream_open(&stream, 1, one->card_count, 0, one->step_us);
+    bench_cards_warm(&cards, &rules, &feed, &stream, one->horizon_us);
+    for (size_t i = 0; i < BENCH_RUN_COUNT; i++) {
+        bench_feed_fill(&feed, &stream);
+        runs[i] = bench_cards_score(&cards, &rules, &feed);
+    }
+    bench_stream_close(&stream);
+    bench_feed_close(&feed);
+    bench_cards_close(&cards);
+    bench_rules_close(&rules);
+    return bench_median(runs, BENCH_RUN_COUNT);
+}

@@ -22,4 +22,14 @@ double bench_cards_score(bench_cards *cards, const bench_rules *rules, const ben
 void bench_cards_warm(bench_cards *cards, const bench_rules *rules, bench_feed *feed, bench_stream *stream,
                       int64_t span_us);
 
+/* One case of a bench of features: cards that have lived through a horizon of traffic, an event each step_us, then
+ * BENCH_RUN_COUNT runs of event_count events; the median of nanoseconds an event. longest_us scales the windows; 0 = as
+ * the model has them. */
+typedef struct bench_cards_case {
+    const char *model_path;
+    size_t card_count, event_count;
+    int64_t horizon_us, longest_us, step_us;
+} bench_cards_case;
+double bench_cards_time(const bench_cards_case *one);
+
 #endif
