@@ -150,6 +150,7 @@ static void find_edges(weir_builder *builder)
 {
     add_lag(builder, 0);
     add_lag(builder, builder->stage->horizon_us);
+    add_lag(builder, builder->stage->retention_us);
     for (const weir_node *node = NULL; (node = next_aggregate(builder, node));) {
         add_lag(builder, node->delay_us);
         add_lag(builder, tail_lag(builder, node));
@@ -290,18 +291,20 @@ static void lay_out_rest(weir_stage *stage)
     stage->size = at + stage->streak_count * (uint32_t)sizeof(weir_streak);
 }
 
-weir_status weir_builder_stage(weir_syntax *syntax, weir_entity_kind entity, int64_t horizon_us, uint32_t *slot,
-                               weir_stage *stage_out)
+weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *stage_out)
 {
-    weir_stage stage = {.entity = entity, .index = stage_out->index, .serial = stage_out->serial,
-                        .horizon_us = horizon_us};
+    weir_stage stage = {.entity = stage_out->entity,
+                        .index = stage_out->index,
+                        .serial = stage_out->serial,
+                        .horizon_us = stage_out->horizon_us,
+                        .retention_us = stage_out->retention_us};
     weir_builder builder = {.syntax = syntax, .stage = &stage};
     for (const weir_node *node = NULL; (node = next_aggregate(&builder, node));)
         builder.aggregate_count++;
     if (builder.aggregate_count > AGGREGATE_MAX)
         return WEIR_FULL;
     weir_arena *arena = syntax->arena;
-    uint32_t count = builder.aggregate_count + 1;
+    uint32_t count = builder.aggregate_count + 2;
     weir_load *loads = weir_arena_take(arena, count * sizeof *loads);
     weir_spread *spreads = weir_arena_take(arena, count * sizeof *spreads);
     builder.lags = weir_arena_take(arena, 2 * count * sizeof *builder.lags);

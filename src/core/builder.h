@@ -21,10 +21,9 @@ typedef struct weir_builder {
     bool full;
 } weir_builder;
 
-/* Makes the stage of `entity` from the aggregates of all parsed features; sets the nodes' slots from *slot on.
- * Fails: WEIR_FULL when the arena is. */
-WEIR_MUST_USE weir_status weir_builder_stage(weir_syntax *syntax, weir_entity_kind entity, int64_t horizon_us,
-                                             uint32_t *slot, weir_stage *stage_out);
+/* Makes a stage, whose entity, index, serial, horizon and retention are given in *stage, from the aggregates of all parsed
+ * features; sets the nodes' slots from *slot on. Fails: WEIR_FULL when the arena is. */
+WEIR_MUST_USE weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *stage);
 
 /* The number of a condition; NULL, for every event, is 0. */
 uint16_t weir_builder_predicate(weir_builder *builder, const weir_node *condition);

@@ -10,7 +10,6 @@ enum {
     LINE_SIZE = 64,
     PREFETCH_LEVEL_COUNT = 3,
     PREFETCH_DISTANCE = 8, /* items between two levels of prefetching: about as long as memory takes */
-    CARD_STAGE = 0,
 };
 
 /*            model 0   1   2   3                  One row a plan column, WEIR_MODEL_COLUMNS wide:
@@ -32,7 +31,7 @@ struct weir_ruleset {
 
 struct weir_engine {
     size_t column_max, register_max;
-    double *registers; /* of the item being gathered */
+    double *registers; /* WEIR_BATCH_MAX rows, of which a plan of one stage uses the first alone: it stays warm */
     double *values;    /* WEIR_BATCH_MAX rows of the plan's values, as handed out */
     double *block;     /* WEIR_BLOCK_ROWS rows of the same with 0 for missing, as multiplied */
     double products[WEIR_BLOCK_ROWS * WEIR_MODEL_COLUMNS];
@@ -147,7 +146,7 @@ static size_t doubles_size(size_t count)
 
 size_t weir_engine_size(size_t feature_count_max, size_t register_count_max)
 {
-    return line_up(sizeof(weir_engine)) + doubles_size(register_count_max) +
+    return line_up(sizeof(weir_engine)) + doubles_size(WEIR_BATCH_MAX * register_count_max) +
            doubles_size(WEIR_BATCH_MAX * feature_count_max) + doubles_size(WEIR_BLOCK_ROWS * feature_count_max);
 }
 
@@ -160,7 +159,7 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
     engine->register_max = register_count_max;
     uint8_t *at = (uint8_t *)memory + line_up(sizeof *engine);
     engine->registers = (double *)at;
-    at += doubles_size(register_count_max);
+    at += doubles_size(WEIR_BATCH_MAX * register_count_max);
     engine->values = (double *)at;
     at += doubles_size(WEIR_BATCH_MAX * feature_count_max);
     engine->block = (double *)at;
@@ -245,38 +244,67 @@ static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_
 {
     for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
         size_t index = ahead - (size_t)level * PREFETCH_DISTANCE;
-        if (index < count) /* wraps when the level has not begun */
+        if (index < count && items[index].history) /* wraps when the level has not begun */
             weir_plan_prefetch(plan, items[index].history, items[index].event.time_us, level);
     }
 }
 
-/* Gathers item `index` and puts it in a row of the block, or marks it a duplicate. */
-static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items, size_t index)
+static weir_status gather(const weir_plan *plan, size_t stage, weir_engine_item *item)
 {
+    if (item->history)
+        return weir_plan_gather(plan, stage, item->history, item->slab, &item->event, item->registers, &item->arrival);
+    weir_plan_skip(plan, stage, item->registers);
+    item->arrival = WEIR_ARRIVAL_APPENDED;
+    return WEIR_OK;
+}
+
+/* Gathers item `index` and, in the last stage, puts it in a row of the block; or marks it a duplicate. */
+static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, size_t stage, weir_engine_item *items,
+                             size_t index)
+{
+    const weir_plan *plan = ruleset->plan;
+    size_t stage_count = weir_plan_stage_count(plan);
     weir_engine_item *item = &items[index];
-    weir_status status = weir_plan_gather(ruleset->plan, CARD_STAGE, item->history, item->slab, &item->event,
-                                          engine->registers, &item->arrival);
+    item->registers = engine->registers + (stage_count > 1 ? index * weir_plan_register_count(plan) : 0);
+    if (stage > 0)
+        memcpy(item->registers, item->registers_in, weir_engine_inherited(ruleset, stage) * sizeof(double));
+    weir_status status = gather(plan, stage, item);
     if (status != WEIR_OK)
         return status;
-    if (item->arrival == WEIR_ARRIVAL_DUPLICATE) {
+    if (item->arrival == WEIR_ARRIVAL_DUPLICATE || stage + 1 < stage_count) {
         leave_unscored(item);
         return WEIR_OK;
     }
     double *values = engine->values + index * ruleset->column_count;
-    weir_plan_finish(ruleset->plan, &item->event, engine->registers, values);
+    weir_plan_finish(plan, &item->event, item->registers, values);
     add_row(engine, ruleset, item, values);
     if (engine->row_count == WEIR_BLOCK_ROWS)
         score_block(engine, ruleset);
     return WEIR_OK;
 }
 
-weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items, size_t count,
-                             size_t *done_out)
+size_t weir_engine_inherited(const weir_ruleset *ruleset, size_t stage)
+{
+    size_t first, count;
+    weir_plan_stage_registers(ruleset->plan, stage, &first, &count);
+    return first;
+}
+
+static void flag_alerts(weir_engine_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].threshold >= 0 && items[i].history)
+            weir_history_flag(items[i].history, items[i].event.transaction, items[i].event.time_us,
+                              WEIR_EVENT_ALERTED);
+}
+
+weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, size_t stage, weir_engine_item *items,
+                             size_t count, size_t *done_out)
 {
     weir_check(count <= WEIR_BATCH_MAX);
     weir_check(ruleset->column_count <= engine->column_max);
     weir_check(weir_plan_register_count(ruleset->plan) <= engine->register_max);
-    weir_check(engine->row_count == 0);
+    weir_check(engine->row_count == 0 && stage < weir_plan_stage_count(ruleset->plan));
     weir_status status = WEIR_OK;
     size_t done = 0;
     enum { AHEAD = PREFETCH_LEVEL_COUNT * PREFETCH_DISTANCE };
@@ -284,11 +312,12 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, w
         prefetch(ruleset->plan, items, count, i);
     for (; done < count; done++) {
         prefetch(ruleset->plan, items, count, done + AHEAD);
-        status = take_item(engine, ruleset, items, done);
+        status = take_item(engine, ruleset, stage, items, done);
         if (status != WEIR_OK)
             break;
     }
     score_block(engine, ruleset);
+    flag_alerts(items, done);
     *done_out = done;
     return status;
 }

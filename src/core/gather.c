@@ -14,11 +14,11 @@ static weir_run begin_run(const weir_plan *plan, size_t stage, weir_history *his
                       .minor_per_major = weir_field_minor_per_major(event)};
 }
 
-static weir_arrival arrival_of(const weir_history *history, int64_t time_us, int64_t horizon_us)
+static weir_arrival arrival_of(const weir_history *history, int64_t time_us, int64_t retention_us)
 {
     if (history->event_count == 0 || time_us >= history->newest_time_us)
         return WEIR_ARRIVAL_APPENDED;
-    return time_us > history->newest_time_us - horizon_us ? WEIR_ARRIVAL_LATE : WEIR_ARRIVAL_EXPIRED;
+    return time_us > history->newest_time_us - retention_us ? WEIR_ARRIVAL_LATE : WEIR_ARRIVAL_EXPIRED;
 }
 
 /* Whether a retained event has this transaction and time. Edge 0 stands behind all events of that time. */
@@ -49,12 +49,12 @@ static void retire(weir_run *run)
     if (weir_run_seek(run, run->history->newest_time_us))
         weir_run_expire(run);
     else
-        weir_history_trim(run->history, run->slab, run->stage->horizon_us);
+        weir_history_trim(run->history, run->slab, run->stage->retention_us);
 }
 
 static weir_status visit(weir_run *run, double *registers, weir_arrival *arrival_out)
 {
-    weir_arrival arrival = arrival_of(run->history, run->event->time_us, run->stage->horizon_us);
+    weir_arrival arrival = arrival_of(run->history, run->event->time_us, run->stage->retention_us);
     if (!weir_run_open(run, run->event->time_us))
         return WEIR_FULL;
     if (is_duplicate(run)) {
@@ -197,25 +197,49 @@ static uint64_t label_delay(const weir_event *event, int64_t label_time_us)
     return delay_us < WEIR_LABEL_NONE ? delay_us : WEIR_LABEL_NONE - 1;
 }
 
-bool weir_plan_label(const weir_plan *plan, weir_history *history, weir_slab *slab, uint64_t transaction,
-                     int64_t event_time_us, int64_t label_time_us)
+static void set_label(const weir_plan *plan, weir_history *history, weir_slab *slab, weir_event *event,
+                      uint64_t delay_us)
 {
-    weir_chunk *chunk = NULL;
-    weir_event *event = find_event(history, transaction, event_time_us, &chunk);
-    if (!event)
-        return false;
-    uint64_t delay_us = label_delay(event, label_time_us);
-    if (delay_us == event->label_delay_us)
-        return true;
-    chunk->dirty = true;
     if (history->running_plan != plan->serial)
         weir_history_drop_running(history, slab);
     if (!history->running) {
         event->label_delay_us = delay_us & WEIR_LABEL_NONE;
-        return true;
+        return;
     }
     const weir_running *running = history->running;
     weir_run run = {.stage = &plan->stages[running->stage], .history = history, .slab = slab, .base = history->running};
     weir_run_label(&run, event, delay_us);
-    return true;
+}
+
+weir_labelling weir_plan_label(const weir_plan *plan, weir_history *history, weir_slab *slab, uint64_t transaction,
+                               int64_t event_time_us, int64_t label_time_us, weir_event *event_out)
+{
+    weir_chunk *chunk = NULL;
+    weir_event *event = find_event(history, transaction, event_time_us, &chunk);
+    if (!event)
+        return WEIR_LABELLING_UNKNOWN;
+    uint64_t delay_us = label_delay(event, label_time_us), before_us = event->label_delay_us;
+    bool was_fraud = before_us != WEIR_LABEL_NONE, is_fraud = delay_us != WEIR_LABEL_NONE;
+    weir_labelling labelling = !(event->flags & WEIR_EVENT_LABELLED) ? WEIR_LABELLING_FIRST
+                               : was_fraud != is_fraud               ? WEIR_LABELLING_CONTRARY
+                                                                     : WEIR_LABELLING_REPEATED;
+    if (was_fraud && is_fraud && before_us < delay_us)
+        delay_us = before_us;
+    if (labelling == WEIR_LABELLING_FIRST || delay_us != before_us)
+        chunk->dirty = true;
+    event->flags = (event->flags | WEIR_EVENT_LABELLED) & 15;
+    if (delay_us != before_us)
+        set_label(plan, history, slab, event, delay_us);
+    *event_out = *event;
+    return labelling;
+}
+
+void weir_history_flag(weir_history *history, uint64_t transaction, int64_t event_time_us, unsigned flags)
+{
+    weir_chunk *chunk = NULL;
+    weir_event *event = find_event(history, transaction, event_time_us, &chunk);
+    if (!event || (event->flags & flags) == flags)
+        return;
+    event->flags = (event->flags | flags) & 15;
+    chunk->dirty = true;
 }

@@ -3,6 +3,7 @@
 #include "core/plan_internal.h"
 
 #include "weir/base/check.h"
+#include "weir/base/hash.h"
 #include "weir/base/units.h"
 
 #include <math.h>
@@ -20,6 +21,32 @@ const char *weir_entity_kind_name(weir_entity_kind kind)
 {
     weir_check(kind < WEIR_ENTITY_COUNT);
     return ENTITY_NAMES[kind];
+}
+
+weir_entity_kind weir_entity_kind_named(const char *name)
+{
+    int kind = 0;
+    while (kind < WEIR_ENTITY_COUNT && strcmp(ENTITY_NAMES[kind], name) != 0)
+        kind++;
+    return (weir_entity_kind)kind;
+}
+
+uint64_t weir_event_entity(const weir_event *event, weir_entity_kind kind)
+{
+    switch (kind) {
+    case WEIR_ENTITY_CARD:
+        return event->card;
+    case WEIR_ENTITY_TERMINAL:
+        return event->terminal;
+    case WEIR_ENTITY_MERCHANT:
+        return event->merchant;
+    case WEIR_ENTITY_DEVICE:
+        return weir_event_device(event);
+    case WEIR_ENTITY_COUNT:
+        break;
+    }
+    weir_check(false);
+    return 0;
 }
 
 /* --- compiling --- */
@@ -160,6 +187,26 @@ static weir_status plan_code(weir_plan *plan, weir_syntax *syntax, uint32_t slot
     return WEIR_OK;
 }
 
+enum { LAYOUT_TEXT_SIZE = 1024 };
+
+/* Texts beyond the buffer are told apart by their length, and by what of them fits. */
+static uint64_t find_layout(const weir_plan *plan, const weir_syntax *syntax)
+{
+    uint64_t layout = plan->stage_count;
+    for (size_t i = 0; i < plan->stage_count; i++)
+        layout = layout * WEIR_ENTITY_COUNT + plan->stages[i].entity;
+    for (const weir_node *node = syntax->first; node; node = node->next) {
+        if (node->kind != WEIR_NODE_AGGREGATE)
+            continue;
+        char text[LAYOUT_TEXT_SIZE];
+        size_t size = weir_syntax_format(node, text, sizeof text);
+        uint64_t words[] = {layout, size, node->entity, node->prior, node->slot,
+                            weir_hash(weir_span_of((const uint8_t *)text, strnlen(text, sizeof text)))};
+        layout = weir_hash(weir_span_of((const uint8_t *)words, sizeof words));
+    }
+    return layout;
+}
+
 static weir_status compile(weir_plan *plan, weir_syntax *syntax, const char *const *names, size_t count,
                            const weir_plan_options *options, weir_error *error)
 {
@@ -171,9 +218,13 @@ static weir_status compile(weir_plan *plan, weir_syntax *syntax, const char *con
     int64_t least_us = options->horizon_us_min ? options->horizon_us_min : HORIZON_US_DEFAULT;
     plan->horizon_us = find_horizon(syntax, least_us);
     uint32_t slot = 0;
-    for (size_t i = 0; i < plan->stage_count; i++)
-        if (weir_builder_stage(syntax, plan->stages[i].entity, plan->horizon_us, &slot, &plan->stages[i]) != WEIR_OK)
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        plan->stages[i].horizon_us = plan->horizon_us;
+        plan->stages[i].retention_us = plan->horizon_us + (i > 0 ? options->drift_us : 0);
+        if (weir_builder_stage(syntax, &slot, &plan->stages[i]) != WEIR_OK)
             return arena_full(error);
+    }
+    plan->layout = find_layout(plan, syntax);
     return plan_code(plan, syntax, slot) == WEIR_OK ? WEIR_OK : arena_full(error);
 }
 
@@ -181,6 +232,7 @@ weir_status weir_plan_compile(const char *const *names, size_t count, const weir
                               weir_arena *arena, const weir_plan **plan_out, weir_error *error)
 {
     weir_check(options->serial > 0);
+    weir_check(options->drift_us >= 0 && options->drift_us <= WEIR_LAG_US_MAX);
     if (options->horizon_us_min < 0 || options->horizon_us_min > WEIR_LAG_US_MAX)
         return weir_error_set(error, WEIR_INVALID, "horizon: expected a duration of at most 36525d");
     size_t roots = count < WEIR_PLAN_FEATURE_MAX ? count : WEIR_PLAN_FEATURE_MAX;
@@ -233,9 +285,31 @@ int64_t weir_plan_horizon_us(const weir_plan *plan)
     return plan->horizon_us;
 }
 
+int64_t weir_plan_retention_us(const weir_plan *plan, size_t stage)
+{
+    weir_check(stage < plan->stage_count);
+    return plan->stages[stage].retention_us;
+}
+
 size_t weir_plan_register_count(const weir_plan *plan)
 {
     return plan->register_count;
+}
+
+size_t weir_plan_stage_count(const weir_plan *plan)
+{
+    return plan->stage_count;
+}
+
+weir_entity_kind weir_plan_stage_entity(const weir_plan *plan, size_t stage)
+{
+    weir_check(stage < plan->stage_count);
+    return plan->stages[stage].entity;
+}
+
+uint64_t weir_plan_layout(const weir_plan *plan)
+{
+    return plan->layout;
 }
 
 void weir_plan_stage_registers(const weir_plan *plan, size_t stage, size_t *first_out, size_t *count_out)

@@ -14,6 +14,7 @@ typedef struct weir_instruction { /* register[slot] = function(registers[argumen
 struct weir_plan {
     uint32_t serial;
     int64_t horizon_us;
+    uint64_t layout; /* weir_plan_layout */
     weir_stage stages[WEIR_ENTITY_COUNT];
     size_t stage_count;
     size_t feature_count;

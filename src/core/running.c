@@ -316,7 +316,7 @@ static void apply_passed(weir_run *run, const weir_event *event, int sign)
 
 static bool build(weir_run *run, int64_t as_of_us)
 {
-    weir_history_trim(run->history, run->slab, run->stage->horizon_us);
+    weir_history_trim(run->history, run->slab, run->stage->retention_us);
     if (!take_block(run))
         return false;
     begin_state(run);
@@ -497,13 +497,13 @@ void weir_run_expire(weir_run *run)
     running->first_ordinal = passed;
 }
 
-void weir_history_trim(weir_history *history, weir_slab *slab, int64_t horizon_us)
+void weir_history_trim(weir_history *history, weir_slab *slab, int64_t retention_us)
 {
     weir_check(!history->running);
     uint32_t count = 0;
     weir_history_cursor cursor = weir_history_begin(history);
     for (const weir_event *event; (event = weir_history_next(&cursor)) &&
-                                  event->time_us <= history->newest_time_us - horizon_us;)
+                                  event->time_us <= history->newest_time_us - retention_us;)
         count++;
     weir_history_drop_oldest(history, slab, count);
 }

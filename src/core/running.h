@@ -149,9 +149,10 @@ typedef struct weir_reading {
 typedef struct weir_stage {
     weir_entity_kind entity;
     uint32_t index, serial;
-    int64_t horizon_us; /* lag of the last edge */
+    int64_t horizon_us;   /* how far functions see */
+    int64_t retention_us; /* lag of the last edge: what is beyond it is dropped */
     uint16_t edge_count;
-    const weir_edge_plan *edges; /* by lag, from 0 to the horizon */
+    const weir_edge_plan *edges; /* by lag, from 0 to the retention */
     const int64_t *lags_us;      /* the same lags side by side, for one pass over all gates */
     const weir_node **predicates; /* [0] is NULL: every event */
     uint32_t predicate_count;
@@ -264,8 +265,8 @@ bool weir_run_seek(weir_run *run, int64_t at_us);
 /* Changes the label of a retained event and everything that saw it. */
 void weir_run_label(weir_run *run, weir_event *event, uint64_t label_delay_us);
 
-/* Drops events at or before newest - horizon where no running state exists. */
-void weir_history_trim(weir_history *history, weir_slab *slab, int64_t horizon_us);
+/* Drops events at or before newest - retention where no running state exists. */
+void weir_history_trim(weir_history *history, weir_slab *slab, int64_t retention_us);
 
 /* Reads the spreads' numbers into their registers (aggregate.c). */
 void weir_run_read_spreads(const weir_run *run, const weir_reading *reading, double *registers);

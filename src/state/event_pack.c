@@ -18,7 +18,7 @@ static const uint8_t AMOUNT_SIZES[4] = {1, 2, 3, 6};
 static inline uint64_t codes_of(const weir_event *event)
 {
     return (uint64_t)event->channel | (uint64_t)event->entry << 4 | (uint64_t)event->outcome << 8 |
-           (uint64_t)event->spare << 12;
+           (uint64_t)event->flags << 12;
 }
 
 static inline uint64_t location_of(const weir_event *event)
@@ -54,7 +54,7 @@ static void set_fields(weir_event *event, const uint64_t fields[FIELD_COUNT])
     event->channel = fields[CODES] & 15;
     event->entry = fields[CODES] >> 4 & 15;
     event->outcome = fields[CODES] >> 8 & 15;
-    event->spare = fields[CODES] >> 12 & 15;
+    event->flags = fields[CODES] >> 12 & 15;
     event->latitude = (int32_t)((uint32_t)fields[LOCATION] << 8) >> 8;
     event->longitude = (int32_t)((uint32_t)(fields[LOCATION] >> 24) << 8) >> 8;
     event->label_delay_us = fields[LABEL];

@@ -1,6 +1,6 @@
 /* What the files of state/ share: one partition's table, its sweep, and the batches under way. Read state.h first.
  *
- *   meta.c   the meta record: identity and replay_from
+ *   meta.c   the meta record: identity, replay_from and the note
  *   load.c   a card's records -> a history
  *   save.c   an entity -> records in a batch
  *   purge.c  idle cards -> deletes in a batch
@@ -22,11 +22,16 @@ typedef struct weir_meta {
     uint64_t serial;              /* sweeps committed */
 } weir_meta;
 
+typedef struct weir_note { /* what the caller keeps beside replay_from; see weir_state_options */
+    size_t size;
+    uint8_t bytes[WEIR_STATE_NOTE_MAX];
+} weir_note;
+
 /* ---- meta.c ---- */
-/* Puts the meta record into a batch. WEIR_FULL. */
-WEIR_MUST_USE weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta);
-/* Reads it. WEIR_NOT_FOUND, WEIR_CORRUPT, WEIR_UNSUPPORTED, WEIR_IO. */
-WEIR_MUST_USE weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_error *error);
+/* Puts the meta record with its note into a batch. WEIR_FULL. */
+WEIR_MUST_USE weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta, const weir_note *note);
+/* Reads it; note_out may be NULL. WEIR_NOT_FOUND, WEIR_CORRUPT, WEIR_UNSUPPORTED, WEIR_IO. */
+WEIR_MUST_USE weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_note *note_out, weir_error *error);
 /* Whether a state of `stored` may go on as `wanted`; WEIR_REFUSED with the way out. */
 WEIR_MUST_USE weir_status weir_meta_accept(const weir_state_identity *stored, const weir_state_identity *wanted,
                                            weir_error *error);
@@ -62,13 +67,15 @@ struct weir_state {
 
     weir_entity *hand; /* of the clock: a ring of all residents; NULL when there are none */
     weir_entity *dirty_first;
-    int64_t dirty_since_offset; /* first offset applied since that list was empty; -1 */
+    int64_t dirty_since_offset; /* first offset applied since that list was begun; -1: only labels, or nothing */
     bool sweep_wanted;          /* eviction found too few clean cards */
 
     weir_sweep_phase phase;
     weir_entity *sweep_first;
     int64_t sweep_position, sweep_since_offset, sweep_begun_us;
-    bool stepped; /* sweep_begun_us is set */
+    bool stepped;                      /* sweep_begun_us is set */
+    int64_t note_looked_us;            /* when a note was last taken or compared */
+    weir_note note_stored, note_taken; /* the durable one, and that of the sweep under way (pages come as needed) */
 
     weir_pending pending[2];
     unsigned filling; /* which of them; the other is free or committing */

@@ -73,35 +73,61 @@ weir_status weir_state_read(weir_store *store, weir_span key, weir_slab *slab, w
     case WEIR_OK:
         return WEIR_OK;
     case WEIR_NOT_FOUND:
-        return weir_error_set(error, status, "no card \"%.*s\" in the state store",
-                              (int)(key.size < 100 ? key.size : 100),
-                              (const char *)key.data);
+        return weir_error_set(error, status, "the state store has no record of \"%.*s\"",
+                              (int)(key.size < 100 ? key.size : 100), (const char *)key.data);
     default:
-        return weir_error_set(error, status, "the card's record cannot be read: %s", weir_status_name(status));
+        return weir_error_set(error, status, "a stored record cannot be read: %s", weir_status_name(status));
     }
+}
+
+typedef struct count {
+    weir_state_census census;
+    weir_status status;
+} count;
+
+static weir_status count_card(weir_state_census *census, uint64_t hash, weir_span value)
+{
+    weir_record_card card;
+    weir_status status = weir_record_decode_head(value, hash, &card, NULL);
+    if (status)
+        return status;
+    census->card_count++;
+    census->event_count += card.event_count;
+    return WEIR_OK;
 }
 
 static bool count_record(void *context, weir_span key, weir_span value)
 {
-    weir_state_census *census = context;
+    count *at = context;
     uint64_t hash;
     weir_span token;
     uint32_t id;
-    weir_record_kind kind = weir_record_parse_key(key, &hash, &token, &id);
-    census->card_count += kind == WEIR_RECORD_CARD;
-    census->chunk_count += kind == WEIR_RECORD_CHUNK;
-    census->record_bytes = kind == WEIR_RECORD_NONE ? UINT64_MAX : census->record_bytes + key.size + value.size;
-    return kind != WEIR_RECORD_NONE;
+    switch (weir_record_parse_key(key, &hash, &token, &id)) {
+    case WEIR_RECORD_META:
+        break;
+    case WEIR_RECORD_CARD:
+        at->status = count_card(&at->census, hash, value);
+        break;
+    case WEIR_RECORD_CHUNK:
+        at->census.chunk_count++;
+        break;
+    case WEIR_RECORD_NONE:
+        at->status = WEIR_CORRUPT;
+        break;
+    }
+    at->census.record_bytes += key.size + value.size;
+    return at->status == WEIR_OK;
 }
 
 weir_status weir_state_take_census(weir_store *store, weir_state_census *census_out, weir_error *error)
 {
-    weir_state_census census = {0};
-    weir_status status = store->ops->scan(store, (weir_span){0}, count_record, &census);
+    count at = {0};
+    weir_status status = store->ops->scan(store, (weir_span){0}, count_record, &at);
     if (status)
         return weir_error_set(error, status, "the state store cannot be read: %s", weir_status_name(status));
-    if (census.record_bytes == UINT64_MAX)
-        return weir_error_set(error, WEIR_CORRUPT, "the state store holds a record that is not weir's");
-    *census_out = census;
+    if (at.status)
+        return weir_error_set(error, at.status, "the state store holds a record that is damaged or not weir's: %s",
+                              weir_status_name(at.status));
+    *census_out = at.census;
     return WEIR_OK;
 }

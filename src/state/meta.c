@@ -7,7 +7,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Identity (three texts) and six numbers; what is left of the record is the note. A record written before there were
+ * notes ends where the note would begin, and so has an empty one. */
 enum { META_MAX = 512, META_BINDING = 0 };
+_Static_assert(META_MAX >= WEIR_RECORD_HEAD_SIZE + sizeof(weir_state_identity) + 6 * sizeof(int64_t),
+               "identity and numbers fit");
 
 static void write_text(weir_writer *writer, const char *text, size_t size)
 {
@@ -29,9 +33,10 @@ static void read_text(weir_reader *reader, char *text_out, size_t size)
         memcpy(text_out, bytes.data, bytes.size);
 }
 
-weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta)
+weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta, const weir_note *note)
 {
-    uint8_t value[META_MAX];
+    uint8_t value[META_MAX + WEIR_STATE_NOTE_MAX];
+    weir_check(note->size <= WEIR_STATE_NOTE_MAX);
     weir_writer writer = weir_writer_of(value, sizeof value);
     writer.used = WEIR_RECORD_HEAD_SIZE;
     const weir_state_identity *identity = &meta->identity;
@@ -42,6 +47,7 @@ weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta)
                                meta->replay_from,   meta->replay_from_previous, (int64_t)meta->serial};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         weir_write_fixed(&writer, (uint64_t)numbers[i], 8);
+    weir_write_bytes(&writer, note->bytes, note->size);
     weir_check(!writer.failed);
     weir_record_seal(value, writer.used, WEIR_RECORD_META, META_BINDING);
     return weir_store_batch_put(batch, weir_record_meta_key(), weir_span_of(value, writer.used));
@@ -49,8 +55,21 @@ weir_status weir_meta_put(weir_store_batch *batch, const weir_meta *meta)
 
 typedef struct decoded {
     weir_meta meta;
+    weir_note *note; /* NULL: not wanted */
     weir_status status;
 } decoded;
+
+/* What is left of the record. */
+static void read_note(weir_reader *reader, weir_note *note)
+{
+    weir_span bytes = weir_read_bytes(reader, weir_reader_left(reader));
+    if (bytes.size > WEIR_STATE_NOTE_MAX) {
+        reader->failed = true;
+    } else if (note) {
+        note->size = bytes.size;
+        memcpy(note->bytes, bytes.data, bytes.size);
+    }
+}
 
 static void decode(void *context, weir_span value)
 {
@@ -69,13 +88,14 @@ static void decode(void *context, weir_span value)
     out->meta.replay_from = (int64_t)weir_read_fixed(&reader, 8);
     out->meta.replay_from_previous = (int64_t)weir_read_fixed(&reader, 8);
     out->meta.serial = weir_read_fixed(&reader, 8);
-    if (reader.failed || weir_reader_left(&reader))
+    read_note(&reader, out->note);
+    if (reader.failed)
         out->status = WEIR_CORRUPT;
 }
 
-weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_error *error)
+weir_status weir_meta_get(weir_store *store, weir_meta *meta_out, weir_note *note_out, weir_error *error)
 {
-    decoded out = {0};
+    decoded out = {.note = note_out};
     weir_status status = store->ops->get(store, weir_record_meta_key(), decode, &out);
     if (status == WEIR_NOT_FOUND)
         return weir_error_set(error, status, "the state store has no meta record: it is empty or not weir's");
@@ -143,8 +163,8 @@ weir_status weir_meta_accept(const weir_state_identity *stored, const weir_state
 weir_status weir_state_read_identity(weir_store *store, weir_state_identity *identity_out, int64_t *replay_from_out,
                                      weir_error *error)
 {
-    weir_meta meta;
-    weir_status status = weir_meta_get(store, &meta, error);
+    weir_meta meta = {0};
+    weir_status status = weir_meta_get(store, &meta, NULL, error);
     if (status)
         return status;
     *identity_out = meta.identity;

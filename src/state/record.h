@@ -28,7 +28,9 @@ enum {
     WEIR_RECORD_INLINE_EVENT_MAX = 40,
     WEIR_RECORD_TAIL_CHUNK_MAX = 3,
     WEIR_RECORD_TOKEN_MAX = WEIR_STORE_KEY_MAX - 15, /* bytes of a key that fit beside the rest */
-    WEIR_RECORD_CHUNK_MAX = 768                      /* bytes a chunk record can need, slack included */
+    WEIR_RECORD_CHUNK_MAX = 768,                     /* bytes a chunk record can need, slack included */
+    WEIR_RECORD_CHUNK_COUNT_BITS = 0x0f,             /* first byte of an inline chunk: how many events, and */
+    WEIR_RECORD_CHUNK_ID_FOLLOWS = 0x10              /* whether its id is the next after the chunk's before it */
 };
 
 /* ---- keys ---- */
@@ -67,6 +69,12 @@ void weir_record_seal(uint8_t *value, size_t size, weir_record_kind kind, uint64
 WEIR_MUST_USE weir_status weir_record_unseal(weir_span value, weir_record_kind kind, uint64_t binding,
                                              weir_reader *body_out);
 
+/* What a chunk's checksum is tied to: its card and its id. A card's is tied to the hash alone. */
+static inline uint64_t weir_record_chunk_binding(uint64_t hash, uint32_t id)
+{
+    return hash + (id + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* ---- runs of chunk ids, in the order of the history ---- */
 typedef struct weir_record_run {
     uint32_t start, length;
@@ -77,6 +85,8 @@ typedef struct weir_record_runs { /* a zeroed one is empty; heap, reused */
     size_t count, size;
 } weir_record_runs;
 
+/* Makes room for `count` runs in all. Fails: returns false when the heap is exhausted. */
+bool weir_record_runs_reserve(weir_record_runs *runs, size_t count);
 /* Adds one id behind the last. Fails: returns false when the heap is exhausted. */
 bool weir_record_runs_add(weir_record_runs *runs, uint32_t id);
 /* Sorts by id: the order of chunk records in a store, no longer that of the history. */
@@ -105,7 +115,7 @@ size_t weir_record_encode_chunk(uint8_t *value, uint64_t hash, const weir_chunk 
 WEIR_MUST_USE weir_status weir_record_decode_head(weir_span value, uint64_t hash, weir_record_card *card_out,
                                                   weir_record_runs *runs_out);
 
-/* ---- loading: the card record first, then its chunk records in key order, then finish ---- */
+/* ---- loading (record_load.c): the card record first, then its chunk records in key order, then finish ---- */
 typedef struct weir_record_arrived {
     weir_chunk *chunk;
     uint32_t place; /* in the history */

@@ -1,6 +1,7 @@
 #include "internal.h"
 
 #include "weir/base/check.h"
+#include "weir/base/hash.h"
 
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ static bool store_is_empty(weir_store *store)
 static weir_status commit_meta(weir_state *state, weir_error *error)
 {
     weir_pending *pending = &state->pending[0];
-    weir_status status = weir_meta_put(&pending->batch, &state->meta);
+    weir_status status = weir_meta_put(&pending->batch, &state->meta, &state->note_stored);
     if (status)
         return weir_error_set(error, status, "no memory for the meta record");
     state->job.batch = &pending->batch;
@@ -41,7 +42,7 @@ static weir_status commit_meta(weir_state *state, weir_error *error)
 static weir_status settle_meta(weir_state *state, weir_error *error)
 {
     const weir_state_identity *wanted = &state->options.identity;
-    weir_status status = weir_meta_get(state->store, &state->meta, error);
+    weir_status status = weir_meta_get(state->store, &state->meta, &state->note_stored, error);
     if (status == WEIR_NOT_FOUND) {
         if (!store_is_empty(state->store))
             return weir_error_set(error, WEIR_CORRUPT,
@@ -123,7 +124,20 @@ void weir_state_close(weir_state *state)
     free(state);
 }
 
+weir_span weir_state_note(const weir_state *state)
+{
+    return weir_span_of(state->note_stored.bytes, state->note_stored.size);
+}
+
 /* ---- residents ---- */
+
+uint64_t weir_entity_key(uint64_t hash48, uint8_t key_out[WEIR_ENTITY_KEY_SIZE])
+{
+    weir_check(hash48 >> 8 * WEIR_ENTITY_KEY_SIZE == 0);
+    for (size_t i = 0; i < WEIR_ENTITY_KEY_SIZE; i++)
+        key_out[i] = (uint8_t)(hash48 >> 8 * i);
+    return weir_hash(weir_span_of(key_out, WEIR_ENTITY_KEY_SIZE));
+}
 
 static size_t entity_size(size_t key_size)
 {
@@ -251,19 +265,36 @@ void weir_state_prefetch(weir_state *state, uint64_t hash, int level)
         __builtin_prefetch((const char *)entity + i * LINE, 1);
 }
 
+static void mark_dirty(weir_state *state, weir_entity *entity)
+{
+    if (entity->dirty)
+        return;
+    entity->dirty = true;
+    entity->dirty_next = state->dirty_first;
+    state->dirty_first = entity;
+    state->stats.cards_dirty++;
+}
+
 void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset)
 {
     weir_check(offset > entity->applied_offset);
     entity->applied_offset = offset;
     count_events(state, entity);
-    if (entity->dirty)
-        return;
-    if (!state->dirty_first)
+    if (state->dirty_since_offset < 0)
         state->dirty_since_offset = offset;
-    entity->dirty = true;
-    entity->dirty_next = state->dirty_first;
-    state->dirty_first = entity;
-    state->stats.cards_dirty++;
+    mark_dirty(state, entity);
+}
+
+void weir_state_changed(weir_state *state, weir_entity *entity)
+{
+    mark_dirty(state, entity);
+}
+
+void weir_state_untouch(weir_state *state, weir_entity *entity)
+{
+    bool stored = entity->handed_serial > 0 || entity->applied_offset >= 0;
+    if (!stored && !entity->dirty && entity->history.event_count == 0)
+        weir_entity_free(state, entity);
 }
 
 /* ---- eviction: the clock ---- */

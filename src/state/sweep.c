@@ -20,11 +20,28 @@ enum { COST_EVENTS = 128 }; /* a card costs one for itself and one for each so m
 
 /* ---- reap: what the committer brought back ---- */
 
+/* The meta record as the sweep under way will leave it. A sweep that only brought labels stays at its position, and
+ * what came before that position stays what it was: purging goes by it. */
+static weir_meta meta_after(const weir_state *state)
+{
+    weir_meta meta = state->meta;
+    if (meta.replay_from != state->sweep_position)
+        meta.replay_from_previous = meta.replay_from;
+    meta.replay_from = state->sweep_position;
+    meta.serial++;
+    return meta;
+}
+
+static void copy_note(weir_note *to, const weir_note *from)
+{
+    to->size = from->size;
+    memcpy(to->bytes, from->bytes, from->size);
+}
+
 static void finish_sweep(weir_state *state, int64_t now_us)
 {
-    state->meta.replay_from_previous = state->meta.replay_from;
-    state->meta.replay_from = state->sweep_position;
-    state->meta.serial++;
+    state->meta = meta_after(state);
+    copy_note(&state->note_stored, &state->note_taken);
     state->stats.sweeps++;
     state->stats.last_sweep_us = now_us;
     state->stats.sweep_duration_us = now_us - state->sweep_begun_us;
@@ -98,16 +115,46 @@ static void reap(weir_state *state, int64_t now_us)
 
 /* ---- begin ---- */
 
+static void take_note(weir_state *state)
+{
+    weir_note *note = &state->note_taken;
+    note->size = state->options.note ? state->options.note(state->options.note_context, note->bytes) : 0;
+    weir_check(note->size <= WEIR_STATE_NOTE_MAX);
+}
+
+/* Whether the note now is another than the one stored. */
+static bool note_moved(weir_state *state)
+{
+    take_note(state);
+    const weir_note *taken = &state->note_taken, *stored = &state->note_stored;
+    return taken->size != stored->size || memcmp(taken->bytes, stored->bytes, taken->size);
+}
+
+/* Labels of unknown events move nothing but the note: it is compared once an interval, and stored when it differs. */
+static bool note_due(weir_state *state, int64_t now_us)
+{
+    if (now_us - state->note_looked_us < state->options.sweep_interval_us)
+        return false;
+    state->note_looked_us = now_us;
+    return note_moved(state);
+}
+
+/* Whether something but the note changed since the last sweep began: an event moves the position, a label does not. */
+static bool moved(const weir_state *state, int64_t position)
+{
+    return state->dirty_first || position != state->meta.replay_from;
+}
+
 static bool due(weir_state *state, int64_t position, int64_t now_us)
 {
     if (!state->stepped) {
         state->stepped = true;
-        state->sweep_begun_us = now_us;
+        state->sweep_begun_us = state->note_looked_us = now_us;
     }
     if (state->meta.replay_from < 0)
         return true; /* an empty store learns at once where its state begins */
-    if (!state->dirty_first && position == state->meta.replay_from)
-        return false;
+    if (!moved(state, position))
+        return note_due(state, now_us);
     return state->sweep_wanted || now_us - state->sweep_begun_us >= state->options.sweep_interval_us;
 }
 
@@ -116,7 +163,8 @@ static void begin(weir_state *state, int64_t position, int64_t now_us)
     weir_check(state->phase == WEIR_SWEEP_IDLE && !state->committing);
     state->phase = WEIR_SWEEP_ENCODING;
     state->sweep_position = position;
-    state->sweep_begun_us = now_us;
+    state->sweep_begun_us = state->note_looked_us = now_us;
+    take_note(state);
     state->sweep_wanted = false;
     state->sweep_first = state->dirty_first;
     state->sweep_since_offset = state->dirty_since_offset;
@@ -224,11 +272,8 @@ static weir_status purge_some(weir_state *state, int64_t clock_event_time_us)
 static weir_status put_final(weir_state *state)
 {
     weir_pending *pending = filling(state);
-    weir_meta meta = state->meta;
-    meta.replay_from_previous = meta.replay_from;
-    meta.replay_from = state->sweep_position;
-    meta.serial++;
-    weir_status status = weir_meta_put(&pending->batch, &meta);
+    weir_meta meta = meta_after(state);
+    weir_status status = weir_meta_put(&pending->batch, &meta, &state->note_taken);
     pending->sealed = pending->final = status == WEIR_OK;
     return status;
 }
@@ -337,7 +382,7 @@ weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_
         submit(state);
     }
     weir_status status = run_to_end(state, acked_below, error);
-    if (status || (state->meta.replay_from == position && !state->dirty_first))
+    if (status || (!moved(state, position) && !note_moved(state)))
         return status;
     begin(state, position, state->sweep_begun_us);
     return run_to_end(state, acked_below, error);

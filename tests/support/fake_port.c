@@ -20,6 +20,7 @@ static void free_span(weir_span bytes)
     free((void *)bytes.data);
 }
 
+/* A lane's records in the order they were added, lane after lane. */
 static size_t fake_poll(weir_port *base, weir_record *records, size_t max, int64_t wait_us)
 {
     (void)wait_us;
@@ -27,11 +28,25 @@ static size_t fake_poll(weir_port *base, weir_record *records, size_t max, int64
     weir_check(port->borrowed_count == 0);
     port->poll_count++;
     size_t count = 0;
-    for (; count < max && port->inbox_at < port->inbox_count; port->inbox_at++)
-        if (!port->paused[port->inbox[port->inbox_at].partition])
-            records[count++] = port->inbox[port->inbox_at];
+    for (int32_t lane = 0; lane < WEIR_FAKE_LANES; lane++)
+        for (size_t i = 0; i < port->inbox_count && count < max && !port->held[lane]; i++)
+            if (port->inbox[i].lane == lane && !port->taken[i]) {
+                port->taken[i] = true;
+                records[count++] = port->inbox[i];
+            }
     port->borrowed_count = count;
     return count;
+}
+
+static void fake_unread(weir_port *base, const weir_record *first, size_t count)
+{
+    weir_fake_port *port = (weir_fake_port *)base;
+    weir_check(count > 0 && port->borrowed_count >= count);
+    port->unread_count += count;
+    for (size_t i = 0; i < port->inbox_count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (port->inbox[i].lane == first[k].lane && port->inbox[i].offset == first[k].offset)
+                port->taken[i] = false;
 }
 
 static void fake_release(weir_port *base)
@@ -45,6 +60,13 @@ static size_t in_flight(const weir_fake_port *port)
     for (size_t i = 0; i < port->sent_count; i++)
         count += !port->sent[i].acknowledged;
     return count;
+}
+
+static int64_t *end_of(weir_fake_port *port, const weir_outgoing *outgoing)
+{
+    size_t lane = outgoing->stage * (size_t)port->partition_count + (size_t)outgoing->partition;
+    weir_check(lane < WEIR_FAKE_LANES);
+    return &port->ends[outgoing->output][lane];
 }
 
 static weir_status fake_produce(weir_port *base, const weir_outgoing *outgoing)
@@ -66,7 +88,10 @@ static weir_status fake_produce(weir_port *base, const weir_outgoing *outgoing)
     weir_fake_sent *sent = &port->sent[port->sent_count++];
     *sent = (weir_fake_sent){.output = outgoing->output,
                              .partition = outgoing->partition,
-                             .source_offset = outgoing->source_offset,
+                             .lane = outgoing->lane,
+                             .stage = outgoing->stage,
+                             .marker = outgoing->marker,
+                             .offset = (*end_of(port, outgoing))++,
                              .key = copy_of(outgoing->key),
                              .payload = copy_of(outgoing->payload),
                              .header_count = outgoing->header_count};
@@ -88,10 +113,13 @@ static size_t fake_acks(weir_port *base, int64_t wait_us, void (*heard)(void *co
         if (sent->acknowledged)
             continue;
         sent->acknowledged = true;
+        bool delivered = sent->marker != port->undelivered;
         weir_ack ack = {.output = sent->output,
+                        .lane = sent->lane,
+                        .marker = sent->marker,
                         .partition = sent->partition,
-                        .source_offset = sent->source_offset,
-                        .delivered = sent->source_offset != port->undelivered};
+                        .offset = delivered ? sent->offset : WEIR_OFFSET_NONE,
+                        .delivered = delivered};
         heard(context, &ack);
         count++;
     }
@@ -104,9 +132,21 @@ static weir_span fake_header(weir_port *base, const weir_record *record, const c
     return (weir_span){0};
 }
 
-static void fake_pause(weir_port *base, int32_t partition, bool paused)
+static void fake_hold(weir_port *base, int32_t lane, bool held)
 {
-    ((weir_fake_port *)base)->paused[partition] = paused;
+    weir_fake_port *port = (weir_fake_port *)base;
+    port->held[lane] = held;
+    port->hold_count++;
+}
+
+/* What is there and was not yet processed, and what the test says is still to come. */
+static int64_t fake_lag(weir_port *base, int32_t lane, int64_t position)
+{
+    const weir_fake_port *port = (const weir_fake_port *)base;
+    int64_t lag = port->lags[lane];
+    for (size_t i = 0; i < port->inbox_count && lag >= 0; i++)
+        lag += port->inbox[i].lane == lane && port->inbox[i].offset >= position;
+    return lag;
 }
 
 static const weir_port_ops FAKE_OPS = {
@@ -115,7 +155,9 @@ static const weir_port_ops FAKE_OPS = {
     .produce = fake_produce,
     .acks = fake_acks,
     .header = fake_header,
-    .pause = fake_pause,
+    .hold = fake_hold,
+    .lag = fake_lag,
+    .unread = fake_unread,
 };
 
 void weir_fake_port_init(weir_fake_port *port)
@@ -139,19 +181,27 @@ void weir_fake_port_deinit(weir_fake_port *port)
         }
     }
     free(port->inbox);
+    free(port->taken);
     free(port->sent);
 }
 
-void weir_fake_port_add(weir_fake_port *port, int32_t partition, int64_t offset, weir_span key, weir_span payload)
+void weir_fake_port_add(weir_fake_port *port, int32_t lane, int64_t offset, weir_span key, weir_span payload)
 {
-    weir_check(partition >= 0 && partition < WEIR_FAKE_PARTITIONS);
+    weir_check(lane >= 0 && lane < WEIR_FAKE_LANES);
     if (port->inbox_count == port->inbox_size) {
         port->inbox_size = port->inbox_size ? 2 * port->inbox_size : 64;
         port->inbox = realloc(port->inbox, port->inbox_size * sizeof *port->inbox);
-        weir_check(port->inbox);
+        port->taken = realloc(port->taken, port->inbox_size * sizeof *port->taken);
+        weir_check(port->inbox && port->taken);
     }
-    port->inbox[port->inbox_count++] = (weir_record){
-        .partition = partition, .offset = offset, .timestamp_us = -1, .key = copy_of(key), .payload = copy_of(payload)};
+    port->taken[port->inbox_count] = false;
+    port->inbox[port->inbox_count++] = (weir_record){.lane = lane,
+                                                     .partition = port->partition_count ? lane % port->partition_count
+                                                                                        : lane,
+                                                     .offset = offset,
+                                                     .timestamp_us = -1,
+                                                     .key = copy_of(key),
+                                                     .payload = copy_of(payload)};
 }
 
 size_t weir_fake_port_count(const weir_fake_port *port, weir_output output)

@@ -5,12 +5,13 @@
 
 #include "weir/broker/broker.h"
 
-enum { WEIR_FAKE_PARTITIONS = 16 };
+enum { WEIR_FAKE_LANES = 48 };
 
 typedef struct weir_fake_sent { /* one record produced; everything in it is a copy */
     weir_output output;
-    int32_t partition;
-    int64_t source_offset;
+    int32_t lane, partition;
+    size_t stage;
+    int64_t marker, offset; /* offset: its place in its output's partition */
     weir_span key, payload;
     char *header_names[WEIR_HEADER_MAX], *header_values[WEIR_HEADER_MAX];
     size_t header_count;
@@ -19,18 +20,24 @@ typedef struct weir_fake_sent { /* one record produced; everything in it is a co
 
 typedef struct weir_fake_port {
     weir_port base;
-    weir_record *inbox; /* [inbox_at, inbox_count) are still to be polled */
-    size_t inbox_at, inbox_count, inbox_size;
+    weir_record *inbox;
+    bool *taken;             /* which of them were polled */
+    size_t inbox_count, inbox_size;
+    int32_t partition_count; /* of a topic, to tell a record's partition from its lane; 0 = one topic */
     weir_fake_sent *sent;
     size_t sent_count, sent_size;
+    int64_t ends[WEIR_OUTPUT_COUNT][WEIR_FAKE_LANES]; /* by partition; of hops by the lane they go to */
     size_t flight_max;         /* more unacknowledged records than this are refused with WEIR_FULL; 0 = no bound */
     size_t refused_count;      /* how often that happened */
     size_t payload_size_max;   /* larger ones are refused with WEIR_INVALID; 0 = no bound */
     weir_status failure;       /* what produce answers once `sent_count` has come to fail_at; WEIR_OK = never */
     size_t fail_at;
     bool hold_acks;            /* nothing is acknowledged */
-    int64_t undelivered;       /* the record of this source offset is reported as given up; -1 = none */
-    bool paused[WEIR_FAKE_PARTITIONS];
+    int64_t undelivered;       /* the record of this marker is reported as given up; -1 = none */
+    bool held[WEIR_FAKE_LANES];
+    size_t hold_count;             /* calls of hold */
+    int64_t lags[WEIR_FAKE_LANES]; /* records of a lane that are still to come; -1 = not heard yet */
+    size_t unread_count;           /* records given back */
     size_t borrowed_count;     /* records polled and not yet released */
     size_t poll_count;
 } weir_fake_port;
@@ -39,7 +46,7 @@ void weir_fake_port_init(weir_fake_port *port);
 void weir_fake_port_deinit(weir_fake_port *port);
 
 /* Puts a record (copied) where the next poll finds it. */
-void weir_fake_port_add(weir_fake_port *port, int32_t partition, int64_t offset, weir_span key, weir_span payload);
+void weir_fake_port_add(weir_fake_port *port, int32_t lane, int64_t offset, weir_span key, weir_span payload);
 
 /* How many records were produced to an output. */
 size_t weir_fake_port_count(const weir_fake_port *port, weir_output output);

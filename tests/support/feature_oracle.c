@@ -46,7 +46,10 @@ bool feature_oracle_label(feature_oracle *oracle, uint64_t transaction, int64_t 
         if (event->transaction != transaction || event->time_us != time_us)
             continue;
         int64_t delay_us = label_time_us > time_us ? label_time_us - time_us : 0;
-        event->label_delay_us = label_time_us == INT64_MAX ? WEIR_LABEL_NONE : (uint64_t)delay_us & WEIR_LABEL_NONE;
+        uint64_t label_delay_us = label_time_us == INT64_MAX ? WEIR_LABEL_NONE : (uint64_t)delay_us & WEIR_LABEL_NONE;
+        bool holds = label_time_us != INT64_MAX && event->label_delay_us < label_delay_us; /* the earlier word */
+        event->label_delay_us = holds ? event->label_delay_us : label_delay_us;
+        event->flags = (event->flags | WEIR_EVENT_LABELLED) & 15;
         return true;
     }
     return false;

@@ -151,7 +151,7 @@ static inline const char *oracle_compare_event(const weir_transaction *ours, con
         event->terminal != weir_hash48(weir_span_text(theirs->terminal_id)) ||
         weir_event_device(event) != weir_hash48(weir_span_text(theirs->device_id)))
         return "event: hashes";
-    if (event->label_delay_us != WEIR_LABEL_NONE || event->spare != 0)
+    if (event->label_delay_us != WEIR_LABEL_NONE || event->flags != 0)
         return "event: label";
     return weir_event_has_location(event) == (theirs->location != NULL) ? NULL : "event: location";
 }

@@ -25,6 +25,12 @@ static inline uint64_t weir_hash48_of(uint64_t hash)
  * `partition_count`. Equals the Java client and librdkafka's `murmur2`. */
 int32_t weir_hash_partition(weir_span key, int32_t partition_count);
 
+/* The partition of a stage's internal topic that an entity's events go to, from the 48-bit hash they carry. */
+static inline int32_t weir_stage_partition(uint64_t hash48, int32_t partition_count)
+{
+    return (int32_t)(hash48 % (uint64_t)partition_count);
+}
+
 /* CRC-32C (Castagnoli), the checksum of stored records. Source: RFC 3720 B.4. */
 uint32_t weir_hash_crc32c(weir_span bytes);
 

@@ -29,9 +29,13 @@ size_t weir_ruleset_model_count(const weir_ruleset *ruleset);
 const weir_model *weir_ruleset_model(const weir_ruleset *ruleset, size_t index);
 
 typedef struct weir_engine_item {
-    weir_history *history; /* in: the card's history; the same one may occur several times in a batch */
+    weir_history *history; /* in: the entity's history; the same one may occur several times in a batch. NULL: the
+                            * event has no such entity, and what is asked about it is missing */
     weir_event event;      /* in */
     weir_slab *slab;       /* in: where that history's memory comes from */
+    const double *registers_in; /* in, beyond the first stage: what the stages before gathered,
+                                 * weir_engine_inherited of them */
+    double *registers;     /* out: what the stages so far gathered; valid until the next batch */
     weir_arrival arrival;  /* out; a duplicate has no score */
     uint32_t missing_count; /* out: champion features that were missing */
     const double *values;  /* out: the plan's values, NaN = missing; valid until the next batch */
@@ -51,11 +55,15 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
  * Expects: an engine large enough for the ruleset, between batches. */
 void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset);
 
-/* Gathers, computes and scores up to WEIR_BATCH_MAX items in order.
+/* How many registers the stages before `stage` fill: what a hop to it carries. */
+size_t weir_engine_inherited(const weir_ruleset *ruleset, size_t stage);
+
+/* Gathers up to WEIR_BATCH_MAX items in order under one stage of the chain; in the last stage also computes and scores,
+ * and flags the retained events that pass a threshold as WEIR_EVENT_ALERTED.
  * Fails: WEIR_FULL from the slab; *done_out says how many items are complete (in order), so that the
  *        caller can make room and call again with the rest. */
-WEIR_MUST_USE weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *items,
-                                           size_t count, size_t *done_out);
+WEIR_MUST_USE weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, size_t stage,
+                                           weir_engine_item *items, size_t count, size_t *done_out);
 
 /* The champion's feature values of a scored item, in the model's feature order; NaN = missing.
  * values_out has room for the champion's feature_count. */

@@ -53,6 +53,12 @@ typedef enum weir_outcome { /* what the issuer said; proto weir.v1.Outcome */
     WEIR_OUTCOME_COUNT
 } weir_outcome;
 
+/* What became of an event since it was retained. A decoded one has none. */
+typedef enum weir_event_flag {
+    WEIR_EVENT_ALERTED = 1, /* its score passed a threshold (known to the stage that scores) */
+    WEIR_EVENT_LABELLED = 2 /* a label of either verdict has come */
+} weir_event_flag;
+
 typedef struct weir_event {
     int64_t time_us;              /* event time, microseconds since 1970 UTC */
     int64_t amount_minor : 48;    /* minor units of `currency` */
@@ -65,7 +71,7 @@ typedef struct weir_event {
     uint64_t channel : 4;         /* weir_channel */
     uint64_t entry : 4;           /* weir_entry */
     uint64_t outcome : 4;         /* weir_outcome */
-    uint64_t spare : 4;           /* 0 */
+    uint64_t flags : 4;           /* weir_event_flag */
     uint64_t terminal : 48;       /* hash of the terminal id */
     uint64_t device_low : 16;     /* hash of the device id, in two pieces */
     uint64_t label_delay_us : 48; /* fraud from time_us + this on; WEIR_LABEL_NONE = not known to be fraud */

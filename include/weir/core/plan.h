@@ -42,6 +42,8 @@ typedef struct weir_plan_options {
     const weir_entity_kind *stages; /* the entities that have a stage, in chain order; NULL = card alone */
     size_t stage_count;
     int64_t horizon_us_min;         /* retention asked for by the configuration; 0 = 30 days */
+    int64_t drift_us;               /* how far an event may come behind its entity's newest and still find everything
+                                     * within the horizon; beyond the first stage, where sources drift apart */
     uint32_t serial;                /* distinguishes this plan from earlier ones; > 0 */
 } weir_plan_options;
 
@@ -61,8 +63,10 @@ size_t weir_plan_feature_count(const weir_plan *plan);
 const char *weir_plan_feature_name(const weir_plan *plan, size_t index);
 /* The column of a name given to compile (same spelling), or SIZE_MAX. */
 size_t weir_plan_feature_index(const weir_plan *plan, const char *name);
-/* How long events are retained: the larger of the option and what the features look back over. */
+/* How far features see: the larger of the option and what they look back over. */
 int64_t weir_plan_horizon_us(const weir_plan *plan);
+/* How long a stage retains events: the horizon, and the drift beyond the first stage. */
+int64_t weir_plan_retention_us(const weir_plan *plan, size_t stage);
 /* How many scratch values weir_plan_gather/finish need per event. */
 size_t weir_plan_register_count(const weir_plan *plan);
 
@@ -105,10 +109,34 @@ void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int6
 WEIR_MUST_USE weir_status weir_plan_absorb(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
                                            const weir_event *event, weir_arrival *arrival_out);
 
-/* Marks the retained event of `transaction` as fraud from label_time_us on (WEIR_LABEL_NONE semantics:
- * pass INT64_MAX to clear). event_time_us finds it at once; INT64_MIN searches the whole history.
- * Returns false when no such event is retained. */
-bool weir_plan_label(const weir_plan *plan, weir_history *history, weir_slab *slab, uint64_t transaction,
-                     int64_t event_time_us, int64_t label_time_us);
+typedef enum weir_labelling { /* what became of a label */
+    WEIR_LABELLING_UNKNOWN,  /* no such event is retained */
+    WEIR_LABELLING_FIRST,    /* the event's first label */
+    WEIR_LABELLING_REPEATED, /* says what was known; of two times of the same fraud the earlier holds */
+    WEIR_LABELLING_CONTRARY, /* fraud that was cleared, or cleared that was fraud: the last word holds */
+    WEIR_LABELLING_COUNT
+} weir_labelling;
+
+/* Marks the retained event of `transaction` as fraud from label_time_us on; INT64_MAX clears it, from now on.
+ * event_time_us finds it at once; INT64_MIN searches the whole history.
+ * Gives: the event as it is afterwards in *event_out, unless it is unknown. */
+weir_labelling weir_plan_label(const weir_plan *plan, weir_history *history, weir_slab *slab, uint64_t transaction,
+                               int64_t event_time_us, int64_t label_time_us, weir_event *event_out);
+
+/* Sets flags of the retained event of `transaction` at event_time_us, which is not looked at by any feature.
+ * Does nothing when it is not retained. */
+void weir_history_flag(weir_history *history, uint64_t transaction, int64_t event_time_us, unsigned flags);
+
+/* How many stages the plan has, and whose each is. */
+size_t weir_plan_stage_count(const weir_plan *plan);
+weir_entity_kind weir_plan_stage_entity(const weir_plan *plan, size_t stage);
+/* The hash an event carries of an entity; 0 = it has none. */
+uint64_t weir_event_entity(const weir_event *event, weir_entity_kind kind);
+/* The kind of a name, or WEIR_ENTITY_COUNT. */
+weir_entity_kind weir_entity_kind_named(const char *name);
+
+/* Tells plans apart whose registers mean different things: a hash over the stages and the texts of what they
+ * gather, the same in every process that compiled the same features in the same order. */
+uint64_t weir_plan_layout(const weir_plan *plan);
 
 #endif

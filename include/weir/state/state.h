@@ -1,4 +1,5 @@
-/* One partition's cards: a table in RAM over a durable store, with fuzzy checkpoints.
+/* One lane's entities (a partition's cards, or a stage partition's terminals): a table in RAM over a durable store,
+ * with fuzzy checkpoints.
  *
  * Rules (the argument is in ARCHITECTURE.md), each with its reason in src/state/README.md:
  *  - an event is applied to a card only if its offset is newer than the card's applied_offset;
@@ -66,7 +67,17 @@ typedef struct weir_state_options {
     size_t step_card_max;      /* cards encoded per step: bounds the worker's pause */
     size_t batch_card_max;     /* cards a transaction, 20-50k */
     size_t batch_size_max;     /* bytes a transaction */
+    /* What belongs to the position a checkpoint begins at besides the entities: how far the labels were, what was last
+     * applied from each source. Called on the worker's thread at the moment a sweep begins; writes up to
+     * WEIR_STATE_NOTE_MAX bytes, returns how many. It becomes durable with replay_from, in one transaction. NULL: no
+     * note. Called also once a sweep interval while nothing else is due, to see whether it changed: a note has to be a
+     * function of what was done, or an idle state would write for ever. What it says was done must not need to be done
+     * again: the barrier knows outputs of events only, so labels count from when their own outputs are acknowledged. */
+    size_t (*note)(void *context, uint8_t *note_out);
+    void *note_context;
 } weir_state_options;
+
+enum { WEIR_STATE_NOTE_MAX = 64 * 1024 };
 
 typedef struct weir_state weir_state;
 
@@ -79,6 +90,15 @@ typedef struct weir_state weir_state;
 WEIR_MUST_USE weir_status weir_state_open(weir_store *store, weir_memory *memory, weir_committer *committer,
                                           const weir_state_options *options, weir_state **state_out,
                                           int64_t *replay_from_out, weir_error *error);
+
+/* The note stored with replay_from when the state was opened, or an empty span (always for an empty store: the first
+ * note comes with the first replay_from). Borrowed until the first step or flush. */
+weir_span weir_state_note(const weir_state *state);
+
+/* The key of an entity other than the card: the six bytes of the 48-bit hash its events carry (weir_hash48 of the
+ * identifier; why: src/state/README.md), and that key's own hash. key_out keeps the bytes. */
+enum { WEIR_ENTITY_KEY_SIZE = 6 };
+uint64_t weir_entity_key(uint64_t hash48, uint8_t key_out[WEIR_ENTITY_KEY_SIZE]);
 
 /* The entity of a key, loaded from the store or made new. Never moves while in RAM.
  * hash is weir_hash(key).
@@ -95,6 +115,14 @@ weir_entity *weir_state_peek(weir_state *state, uint64_t hash);
  * Expects: offset > entity->applied_offset (checked): an event is applied once. */
 void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset);
 
+/* Records that the entity changed otherwise (a label): it is written by the next sweep; applied_offset stays, and so
+ * does stats.oldest_dirty_offset, which is of events. Wants no barrier: a label that is read again changes nothing. */
+void weir_state_changed(weir_state *state, weir_entity *entity);
+
+/* Gives back an entity that touch made new and that got no event, so that asking leaves no trace. Any other stays as
+ * it is, so ask freely; `entity` is not to be used afterwards either way. */
+void weir_state_untouch(weir_state *state, weir_entity *entity);
+
 /* Gives the sweep some time; cheap when nothing is due. Idle cards may leave RAM: hold no entity across it, nor across
  * evict. clock_event_time_us: the stream's event time, for purging idle cards; INT64_MIN when it is not known.
  * position: the next offset the partition will process; acked_below: every output caused by
@@ -110,7 +138,7 @@ size_t weir_state_evict(weir_state *state, size_t card_max);
  * Expects: acked_below >= position (checked). Fails: as step does, at the first failure; what was dirty stays so. */
 WEIR_MUST_USE weir_status weir_state_flush(weir_state *state, int64_t position, int64_t acked_below, weir_error *error);
 
-/* Figures of one partition. memory_used is the whole worker's; oldest_dirty_offset is -1 when all is durable;
+/* Figures of one partition. memory_used is the whole worker's; oldest_dirty_offset is -1 when all events are durable;
  * last_sweep_us is the now_us at which the last sweep ended, sweep_duration_us what it took from its start until it was
  * durable; counters count since open. */
 typedef struct weir_state_stats {
@@ -130,12 +158,13 @@ WEIR_MUST_USE weir_status weir_state_read_identity(weir_store *store, weir_state
                                                    int64_t *replay_from_out, weir_error *error);
 
 typedef struct weir_state_census {
-    uint64_t card_count;   /* cards stored */
+    uint64_t card_count;   /* cards stored, or whatever the entity is */
+    uint64_t event_count;  /* events they retain */
     uint64_t chunk_count;  /* records of sealed chunks, which only busy cards have */
     uint64_t record_bytes; /* keys and values; the file itself is larger: store->ops->size */
 } weir_state_census;
-/* Counts what a store holds, by one pass over all of it. Values are not looked into. WEIR_IO, WEIR_CORRUPT (a key of
- * no kind weir writes). */
+/* Counts what a store holds, by one pass over all of it. Of values only the heads of card records are looked into.
+ * WEIR_IO, WEIR_CORRUPT (a key of no kind weir writes, a card record that fails its CRC), WEIR_UNSUPPORTED. */
 WEIR_MUST_USE weir_status weir_state_take_census(weir_store *store, weir_state_census *census_out, weir_error *error);
 
 #endif

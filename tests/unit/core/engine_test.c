@@ -225,7 +225,7 @@ static outcome *run(const weir_ruleset *ruleset, const stream *s, const size_t *
         for (size_t i = 0; i < size; i++)
             items[i] = item_of(w, s, order[at + i]);
         size_t done;
-        cr_assert_eq(weir_engine_step(w->engine, ruleset, items, size, &done), WEIR_OK);
+        cr_assert_eq(weir_engine_step(w->engine, ruleset, 0, items, size, &done), WEIR_OK);
         cr_assert_eq(done, size);
         for (size_t i = 0; i < size; i++)
             keep(ruleset, &items[i], &outcomes[order[at + i]]);
@@ -412,7 +412,7 @@ Test(engine, reasons_follow_the_champions_own_feature_order)
     event.amount_minor = 1234;
     weir_engine_item item = {.history = &w->cards[0], .event = event, .slab = &w->slab};
     size_t done;
-    cr_assert_eq(weir_engine_step(w->engine, ruleset, &item, 1, &done), WEIR_OK);
+    cr_assert_eq(weir_engine_step(w->engine, ruleset, 0, &item, 1, &done), WEIR_OK);
     weir_reason reasons[WEIR_REASON_MAX];
     cr_assert_eq(weir_engine_reasons(ruleset, &item, reasons), 2);
     cr_assert_eq(reasons[0].feature, 1);
@@ -437,7 +437,7 @@ Test(engine, a_duplicate_has_no_score)
         items[i] = (weir_engine_item){.history = &w->cards[0], .event = event, .slab = &w->slab, .threshold = 99};
     items[2].event.transaction ^= 1;
     size_t done;
-    cr_assert_eq(weir_engine_step(w->engine, ruleset, items, 3, &done), WEIR_OK);
+    cr_assert_eq(weir_engine_step(w->engine, ruleset, 0, items, 3, &done), WEIR_OK);
     cr_assert_eq(done, 3);
     cr_assert_eq(items[0].arrival, WEIR_ARRIVAL_APPENDED);
     cr_assert_not_null(items[0].values);
@@ -469,7 +469,7 @@ Test(engine, a_full_slab_leaves_the_done_items_scored_and_the_rest_can_follow)
         size_t size = EVENT_COUNT - at < WEIR_BATCH_MAX ? EVENT_COUNT - at : WEIR_BATCH_MAX, done = 999;
         for (size_t i = 0; i < size; i++)
             items[i] = item_of(w, events, at + i);
-        weir_status status = weir_engine_step(w->engine, ruleset, items, size, &done);
+        weir_status status = weir_engine_step(w->engine, ruleset, 0, items, size, &done);
         cr_assert_leq(done, size);
         cr_assert_eq(status, done == size ? WEIR_OK : WEIR_FULL);
         for (size_t i = 0; i < done; i++)

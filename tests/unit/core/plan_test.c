@@ -145,8 +145,11 @@ static void label_something(rig *r, const weir_plan *plan)
         label_us = INT64_MAX;
     bool known = feature_oracle_label(&r->oracle, event.transaction, event.time_us, label_us);
     cr_assert(known);
-    cr_assert(weir_plan_label(plan, &r->history, &r->slab.slab, event.transaction,
-                              weir_rng_below(&r->rng, 8) ? event.time_us : INT64_MIN, label_us));
+    weir_event labelled;
+    cr_assert_neq(weir_plan_label(plan, &r->history, &r->slab.slab, event.transaction,
+                                  weir_rng_below(&r->rng, 8) ? event.time_us : INT64_MIN, label_us, &labelled),
+                  WEIR_LABELLING_UNKNOWN);
+    cr_assert_eq(labelled.transaction, event.transaction);
 }
 
 static bool is_close(double a, double b)
