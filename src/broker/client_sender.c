@@ -46,7 +46,7 @@ weir_status weir_sender_open(const char *bootstrap, const char *topic, int64_t l
                                   .producer_properties = properties,
                                   .producer_property_count = property_count};
     rd_kafka_conf_t *conf = NULL;
-    weir_status status = kafka_config_producer(&options, &conf, error);
+    weir_status status = kafka_config(KAFKA_SENDER, &options, 0, &conf, error);
     if (status != WEIR_OK)
         return status;
     rd_kafka_conf_set_dr_msg_cb(conf, delivered);

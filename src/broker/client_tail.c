@@ -25,21 +25,16 @@ static void mark(weir_tail *tail, int32_t partition, int64_t next_offset)
     tail->ended_count++;
 }
 
-static weir_status learn_ends(weir_tail *tail, const char *topic, weir_partition_bounds *bounds, weir_error *error)
+static weir_status learn_ends(weir_tail *tail, const char *topic, weir_lane_bounds *bounds, weir_error *error)
 {
-    int32_t *partitions = calloc((size_t)tail->partition_count, sizeof *partitions);
-    if (!partitions)
-        return weir_error_set(error, WEIR_FULL, "no memory for %d partitions", tail->partition_count);
-    for (int32_t i = 0; i < tail->partition_count; i++)
-        partitions[i] = i;
-    weir_status status =
-        kafka_topic_bounds(tail->consumer, topic, partitions, (size_t)tail->partition_count, bounds, error);
-    free(partitions);
+    rd_kafka_topic_partition_list_t *list = kafka_topic_list(topic, tail->partition_count);
+    weir_status status = kafka_topic_bounds(tail->consumer, list, bounds, error);
+    rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
 
 /* Where to begin within what is there: an offset before or beyond the log is moved to its nearer end. */
-static int64_t first_offset(int64_t from, const weir_partition_bounds *bounds)
+static int64_t first_offset(int64_t from, const weir_lane_bounds *bounds)
 {
     if (from == RD_KAFKA_OFFSET_BEGINNING || (from >= 0 && from < bounds->log_start))
         return bounds->log_start;
@@ -48,7 +43,7 @@ static int64_t first_offset(int64_t from, const weir_partition_bounds *bounds)
 
 static weir_status start_all(weir_tail *tail, const char *topic, int64_t from, weir_error *error)
 {
-    weir_partition_bounds *bounds = calloc((size_t)tail->partition_count, sizeof *bounds);
+    weir_lane_bounds *bounds = calloc((size_t)tail->partition_count, sizeof *bounds);
     tail->ended = calloc((size_t)tail->partition_count, sizeof *tail->ended);
     tail->end_offsets = calloc((size_t)tail->partition_count, sizeof *tail->end_offsets);
     weir_status status = bounds && tail->ended && tail->end_offsets
@@ -73,16 +68,10 @@ weir_status weir_tail_open(const char *bootstrap, const char *topic, int64_t fro
                                   .client_id = "weir-tail",
                                   .consumer_properties = properties,
                                   .consumer_property_count = property_count};
-    rd_kafka_conf_t *conf = NULL;
-    weir_status status = kafka_config_reader(&options, &conf, error);
-    if (status != WEIR_OK)
-        return status;
     weir_tail *tail = calloc(1, sizeof *tail);
-    if (!tail) {
-        rd_kafka_conf_destroy(conf);
+    if (!tail)
         return weir_error_set(error, WEIR_FULL, "no memory for a reader");
-    }
-    status = kafka_config_open(RD_KAFKA_CONSUMER, conf, &tail->handle, &tail->consumer, error);
+    weir_status status = kafka_open(KAFKA_READER, &options, 0, &tail->handle, &tail->consumer, error);
     if (status == WEIR_OK)
         status = kafka_topic_partitions(tail->consumer, topic, &tail->partition_count, error);
     if (status == WEIR_OK)
@@ -111,7 +100,7 @@ bool weir_tail_next(weir_tail *tail, int64_t wait_us, weir_record *record_out, b
     if (message && !message->err) {
         tail->message = message;
         mark(tail, message->partition, message->offset + 1);
-        *record_out = kafka_record(message);
+        *record_out = kafka_record(message, message->partition);
         found = true;
     } else if (message) {
         /* An end-of-partition says more than offsets do when the log closes with a transaction marker. */

@@ -27,7 +27,7 @@ static const weir_kafka_owned OWNED[] = {
     {"queued.min.messages", "derived from weir's own option fetch.memory"},
     {"queued.max.messages.kbytes", "derived from weir's own option fetch.memory"},
     {"enable.idempotence", "true: a retried alert must not appear twice or out of order"},
-    {"enable.gapless.guarantee", "weir hears of every record that was given up on and stops the partition"},
+    {"enable.gapless.guarantee", "true: an error that would leave a gap among a partition's records stops the sender"},
     {"acks", "all: an alert counts as emitted once every in-sync replica has it"},
     {"request.required.acks", "all: an alert counts as emitted once every in-sync replica has it"},
     {"transactional.id", "weir names its producers itself"},
@@ -69,7 +69,7 @@ static const weir_kafka_property DEFAULTS_PRODUCER[] = {
     {"retry.backoff.ms", "20"},
     {"allow.auto.create.topics", "false"},
 };
-static const weir_kafka_property FIXED_CONSUMER[] = {
+static const weir_kafka_property FIXED_MEMBER[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"partition.assignment.strategy", "cooperative-sticky"},
@@ -77,7 +77,18 @@ static const weir_kafka_property FIXED_CONSUMER[] = {
     {"isolation.level", "read_committed"},
     {"enable.partition.eof", "false"},
 };
+/* Of a handle in no group nobody asks how often it polls; the user's may be below librdkafka's session timeout, which
+ * it would refuse. */
+#define NO_POLL_INTERVAL {"max.poll.interval.ms", "86400000"}
+static const weir_kafka_property FIXED_LABELS[] = {
+    NO_POLL_INTERVAL,
+    {"enable.auto.commit", "false"},
+    {"auto.offset.reset", "error"},
+    {"isolation.level", "read_committed"},
+    {"enable.partition.eof", "true"},
+};
 static const weir_kafka_property FIXED_READER[] = {
+    NO_POLL_INTERVAL,
     {"enable.auto.commit", "false"},
     {"auto.offset.reset", "error"},
     {"isolation.level", "read_committed"},
@@ -85,12 +96,38 @@ static const weir_kafka_property FIXED_READER[] = {
     {"queued.min.messages", "200000"}, /* a full queue stops fetching for up to a second */
     {"queued.max.messages.kbytes", "32768"},
 };
+/* Gossip is of the moment: what was missed is not looked for. */
+static const weir_kafka_property FIXED_LISTENER[] = {
+    NO_POLL_INTERVAL,
+    {"enable.auto.commit", "false"},
+    {"auto.offset.reset", "latest"},
+    {"enable.partition.eof", "false"},
+    {"fetch.wait.max.ms", "10"},
+    {"queued.max.messages.kbytes", "1024"},
+};
 static const weir_kafka_property FIXED_PRODUCER[] = {
     {"enable.idempotence", "true"},
+    {"enable.gapless.guarantee", "true"},
     {"acks", "all"},
+    {"delivery.timeout.ms", "0"}, /* kafka_producer.c gives up, on everything after it too */
     {"queue.buffering.max.messages", "100000"},
     {"queue.buffering.max.kbytes", "65536"},
 };
+static const weir_kafka_property FIXED_SENDER[] = {
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
+    {"delivery.timeout.ms", "30000"},
+    {"queue.buffering.max.messages", "100000"},
+    {"queue.buffering.max.kbytes", "65536"},
+};
+static const weir_kafka_property FIXED_SPEAKER[] = {
+    {"enable.idempotence", "false"},
+    {"acks", "1"},
+    {"linger.ms", "1"}, /* with 0, librdkafka 2.0.2 spins while a request is under way */
+    {"delivery.timeout.ms", "2000"},
+    {"queue.buffering.max.messages", "1000"},
+};
+enum { LABELS_SHARE = 16 }; /* one part in so many of the fetch bound */
 #define ROWS(table) (table), sizeof(table) / sizeof *(table)
 
 size_t weir_kafka_owned_properties(const weir_kafka_owned **rows_out)
@@ -143,24 +180,33 @@ static weir_status set_identity(rd_kafka_conf_t *conf, const weir_kafka_options 
     return status;
 }
 
-/* librdkafka counts a forwarded queue as one, so these bound a worker's queue, not a partition's. A waiting
- * message costs about 300 bytes of bookkeeping beside its own (about 420 in all at 125 bytes, measured): seven
- * tenths of the bound go to bookkeeping, three to bytes, and a response may overshoot by a quarter of the latter. */
-static weir_status set_fetch_bounds(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
-    uint64_t worker_bytes = options->fetch_queue_bytes_max / options->worker_count;
-    uint64_t messages = worker_bytes * 7 / 10 / 300, kbytes = worker_bytes * 3 / 10 / 1024;
-    messages = messages < 1000 ? 1000 : messages > 10000000 ? 10000000 : messages;
-    kbytes = kbytes < 256 ? 256 : kbytes > 2097151 ? 2097151 : kbytes;
-    uint64_t fetch_bytes = kbytes * 1024 / 4;
-    fetch_bytes = fetch_bytes < (1 << 20) ? 1 << 20 : fetch_bytes > (16 << 20) ? 16 << 20 : fetch_bytes;
-    weir_status status = set_number(conf, "queued.min.messages", messages, error);
-    if (status == WEIR_OK)
-        status = set_number(conf, "queued.max.messages.kbytes", kbytes, error);
-    if (status == WEIR_OK)
-        status = set_number(conf, "fetch.max.bytes", fetch_bytes, error);
-    if (status == WEIR_OK)
-        status = set_number(conf, "fetch.message.max.bytes", fetch_bytes < (4 << 20) ? fetch_bytes : 4 << 20, error);
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Every lane has a queue of its own, and librdkafka holds each of them to these: the bound is divided by all lanes
+ * there are, since one instance may come to own them all. Labels are few: they get a sixteenth of it together. A
+ * waiting message costs about 300 bytes of bookkeeping beside its own (about 420 in all at 125 bytes, measured): seven
+ * tenths of a lane's share go to bookkeeping, three to bytes, and a response may overshoot by a quarter of the latter.
+ * A response that carries several lanes at once may be larger, but not by lane. */
+static weir_status set_fetch_bounds(rd_kafka_conf_t *conf, uint64_t bytes, int32_t lane_count, weir_error *error)
+{
+    weir_check(lane_count > 0);
+    uint64_t lane_bytes = bytes / (uint64_t)lane_count;
+    uint64_t response = clamp(bytes * 3 / 10 / 4, 1 << 20, 16 << 20);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } bounds[] = {
+        {"queued.min.messages", clamp(lane_bytes * 7 / 10 / KAFKA_RECORD_OVERHEAD, 1000, 10000000)},
+        {"queued.max.messages.kbytes", clamp(lane_bytes * 3 / 10 / 1024, 256, 2097151)},
+        {"fetch.max.bytes", response},
+        {"fetch.message.max.bytes", clamp(lane_bytes * 3 / 10 / 4, 64 << 10, clamp(response, 0, 4 << 20))},
+    };
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds && status == WEIR_OK; i++)
+        status = set_number(conf, bounds[i].name, bounds[i].value, error);
     return status;
 }
 
@@ -180,88 +226,78 @@ static weir_status set_membership(rd_kafka_conf_t *conf, const weir_kafka_option
     return status;
 }
 
-static weir_status fill_consumer(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
+static weir_status fill_member(rd_kafka_conf_t *conf, const weir_kafka_options *options, int32_t lane_count,
+                               weir_error *error)
 {
-    weir_status status = set_all(conf, ROWS(DEFAULTS_COMMON), error);
-    if (status == WEIR_OK)
-        status = set_all(conf, ROWS(DEFAULTS_CONSUMER), error);
-    if (status == WEIR_OK)
-        status = set_fetch_bounds(conf, options, error);
-    if (status == WEIR_OK)
-        status = set_membership(conf, options, error);
-    if (status == WEIR_OK)
-        status = set_user(conf, options->consumer_properties, options->consumer_property_count, error);
-    if (status == WEIR_OK)
-        status = set_identity(conf, options, error);
-    if (status == WEIR_OK)
-        status = set_all(conf, ROWS(FIXED_CONSUMER), error);
+    uint64_t bytes = options->fetch_queue_bytes_max;
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
-    return status;
+    weir_status status = set_fetch_bounds(conf, options->labels_topic ? bytes - bytes / LABELS_SHARE : bytes,
+                                          lane_count, error);
+    return status == WEIR_OK ? set_membership(conf, options, error) : status;
 }
 
-static weir_status fill_reader(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
+static weir_status fill_labels(rd_kafka_conf_t *conf, const weir_kafka_options *options, int32_t lane_count,
+                               weir_error *error)
 {
-    weir_status status = set_all(conf, ROWS(DEFAULTS_COMMON), error);
-    if (status == WEIR_OK)
-        status = set_all(conf, ROWS(DEFAULTS_CONSUMER), error);
-    if (status == WEIR_OK)
-        status = set_user(conf, options->consumer_properties, options->consumer_property_count, error);
-    if (status == WEIR_OK)
-        status = set_identity(conf, options, error);
-    if (status == WEIR_OK)
-        status = set_all(conf, ROWS(FIXED_READER), error);
-    return status;
+    return set_fetch_bounds(conf, options->fetch_queue_bytes_max / LABELS_SHARE, lane_count, error);
 }
 
-static weir_status fill_producer(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error)
+static weir_status fill_linger(rd_kafka_conf_t *conf, const weir_kafka_options *options, int32_t lane_count,
+                               weir_error *error)
 {
+    (void)lane_count;
     char linger[32];
     snprintf(linger, sizeof linger, "%.3f", (double)options->linger_us / 1000.0);
-    int64_t delivery_us = options->delivery_timeout_us > 0 ? options->delivery_timeout_us : 30000000;
+    return set(conf, "linger.ms", linger, error);
+}
+
+/* What a kind of handle has of its own, beside the rows. May be NULL. */
+typedef weir_status fill(rd_kafka_conf_t *conf, const weir_kafka_options *options, int32_t lane_count,
+                         weir_error *error);
+
+static const struct {
+    const weir_kafka_property *fixed;
+    size_t fixed_count;
+    bool produces;
+    fill *fill;
+} KINDS[KAFKA_KIND_COUNT] = {
+    [KAFKA_MEMBER] = {ROWS(FIXED_MEMBER), false, fill_member},
+    [KAFKA_LABELS] = {ROWS(FIXED_LABELS), false, fill_labels},
+    [KAFKA_READER] = {ROWS(FIXED_READER), false, NULL},
+    [KAFKA_LISTENER] = {ROWS(FIXED_LISTENER), false, NULL},
+    [KAFKA_PRODUCER] = {ROWS(FIXED_PRODUCER), true, fill_linger},
+    [KAFKA_SENDER] = {ROWS(FIXED_SENDER), true, fill_linger},
+    [KAFKA_SPEAKER] = {ROWS(FIXED_SPEAKER), true, NULL},
+};
+
+static weir_status set_defaults(rd_kafka_conf_t *conf, bool produces, weir_error *error)
+{
     weir_status status = set_all(conf, ROWS(DEFAULTS_COMMON), error);
+    if (status != WEIR_OK)
+        return status;
+    return produces ? set_all(conf, ROWS(DEFAULTS_PRODUCER), error) : set_all(conf, ROWS(DEFAULTS_CONSUMER), error);
+}
+
+weir_status kafka_config(kafka_kind kind, const weir_kafka_options *options, int32_t lane_count,
+                         rd_kafka_conf_t **conf_out, weir_error *error)
+{
+    bool produces = KINDS[kind].produces;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    weir_status status = set_defaults(conf, produces, error);
+    if (status == WEIR_OK && KINDS[kind].fill)
+        status = KINDS[kind].fill(conf, options, lane_count, error);
     if (status == WEIR_OK)
-        status = set_all(conf, ROWS(DEFAULTS_PRODUCER), error);
-    if (status == WEIR_OK)
-        status = set_user(conf, options->producer_properties, options->producer_property_count, error);
+        status = produces ? set_user(conf, options->producer_properties, options->producer_property_count, error)
+                          : set_user(conf, options->consumer_properties, options->consumer_property_count, error);
     if (status == WEIR_OK)
         status = set_identity(conf, options, error);
     if (status == WEIR_OK)
-        status = set_all(conf, ROWS(FIXED_PRODUCER), error);
-    if (status == WEIR_OK)
-        status = set(conf, "linger.ms", linger, error);
-    if (status == WEIR_OK)
-        status = set_number(conf, "delivery.timeout.ms", (uint64_t)kafka_ms(delivery_us), error);
-    rd_kafka_conf_set_dr_msg_cb(conf, kafka_producer_delivered);
-    return status;
-}
-
-typedef weir_status fill(rd_kafka_conf_t *conf, const weir_kafka_options *options, weir_error *error);
-
-static weir_status build(fill *filled_by, const weir_kafka_options *options, rd_kafka_conf_t **conf_out,
-                         weir_error *error)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    weir_status status = filled_by(conf, options, error);
+        status = set_all(conf, KINDS[kind].fixed, KINDS[kind].fixed_count, error);
     if (status == WEIR_OK)
         *conf_out = conf;
     else
         rd_kafka_conf_destroy(conf);
     return status;
-}
-
-weir_status kafka_config_consumer(const weir_kafka_options *options, rd_kafka_conf_t **conf_out, weir_error *error)
-{
-    return build(fill_consumer, options, conf_out, error);
-}
-
-weir_status kafka_config_reader(const weir_kafka_options *options, rd_kafka_conf_t **conf_out, weir_error *error)
-{
-    return build(fill_reader, options, conf_out, error);
-}
-
-weir_status kafka_config_producer(const weir_kafka_options *options, rd_kafka_conf_t **conf_out, weir_error *error)
-{
-    return build(fill_producer, options, conf_out, error);
 }
 
 static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -285,4 +321,13 @@ weir_status kafka_config_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, kafka
     }
     *rk_out = rk;
     return WEIR_OK;
+}
+
+weir_status kafka_open(kafka_kind kind, const weir_kafka_options *options, int32_t lane_count, kafka_handle *handle,
+                       rd_kafka_t **rk_out, weir_error *error)
+{
+    rd_kafka_conf_t *conf = NULL;
+    weir_status status = kafka_config(kind, options, lane_count, &conf, error);
+    rd_kafka_type_t type = KINDS[kind].produces ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+    return status == WEIR_OK ? kafka_config_open(type, conf, handle, rk_out, error) : status;
 }

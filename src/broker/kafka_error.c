@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 
 /* Codes that mean something other than "try again": everything else is WEIR_TEMPORARY, since a Kafka
  * client's normal weather (leader moves, coordinator loads, timeouts) passes by itself. */
@@ -71,4 +72,11 @@ int kafka_ms(int64_t us)
         return 0;
     int64_t ms = us / 1000 + (us % 1000 != 0);
     return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int64_t kafka_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

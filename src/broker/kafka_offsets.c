@@ -2,95 +2,128 @@
 
 #include "weir/base/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-static rd_kafka_topic_partition_list_t *list_of(const kafka_group *group, const int32_t *partitions, size_t count)
+/* Notes of one answer, each with its end, in one block that lives until the next. */
+static weir_status keep_notes(kafka_group *group, const rd_kafka_topic_partition_list_t *list,
+                              weir_lane_bounds *bounds_out, weir_error *error)
+{
+    size_t size = 1;
+    for (int i = 0; i < list->cnt; i++)
+        size += list->elems[i].metadata_size + 1;
+    free(group->notes);
+    group->notes = calloc(1, size);
+    if (!group->notes)
+        return weir_error_set(error, WEIR_FULL, "no memory for the notes of %d lanes", list->cnt);
+    char *at = group->notes;
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].metadata_size)
+            memcpy(at, list->elems[i].metadata, list->elems[i].metadata_size);
+        bounds_out[i].note = at;
+        at += list->elems[i].metadata_size + 1;
+    }
+    return WEIR_OK;
+}
+
+/* Lanes the group may have committed: all but those of labels, in their order. */
+static rd_kafka_topic_partition_list_t *staged_list(const kafka_group *group, const int32_t *lanes, size_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    for (size_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(list, group->input_topic, partitions[i]);
+    for (size_t i = 0; i < count; i++) {
+        const kafka_lane *lane = kafka_lane_at(group, lanes[i]);
+        if (!kafka_lane_is_label(group, lane))
+            rd_kafka_topic_partition_list_add(list, lane->topic, lane->partition);
+    }
     return list;
 }
 
-static weir_status committed(kafka_group *group, const int32_t *partitions, size_t partition_count,
-                             weir_partition_bounds *bounds_out, weir_error *error)
+/* Brings the answer into the order asked for (librdkafka gives it back as brokers did), labels with nothing. */
+static rd_kafka_topic_partition_list_t *in_order(const kafka_group *group, const int32_t *lanes, size_t count,
+                                                 rd_kafka_topic_partition_list_t *answer)
 {
-    rd_kafka_topic_partition_list_t *list = list_of(group, partitions, partition_count);
-    rd_kafka_resp_err_t code = rd_kafka_committed(group->consumer, list, KAFKA_TIMEOUT_MS);
-    for (int i = 0; i < list->cnt && !code; i++)
-        code = list->elems[i].err;
-    for (size_t i = 0; i < partition_count && !code; i++) {
-        int64_t offset = rd_kafka_topic_partition_list_find(list, group->input_topic, partitions[i])->offset;
-        bounds_out[i].committed = offset < 0 ? WEIR_OFFSET_NONE : offset;
+    rd_kafka_topic_partition_list_t *list = kafka_lane_list(group, lanes, count);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *to = &list->elems[i];
+        rd_kafka_topic_partition_t *from = rd_kafka_topic_partition_list_find(answer, to->topic, to->partition);
+        to->offset = from && from->offset >= 0 ? from->offset : WEIR_OFFSET_NONE;
+        if (!from || !from->metadata)
+            continue;
+        to->metadata = from->metadata; /* moved */
+        to->metadata_size = from->metadata_size;
+        from->metadata = NULL;
+        from->metadata_size = 0;
     }
-    rd_kafka_topic_partition_list_destroy(list);
-    return code ? kafka_error(error, code, "asking for the committed offsets of group %s", group->group_id) : WEIR_OK;
+    return list;
 }
 
-weir_status kafka_group_bounds(weir_group *base, const int32_t *partitions, size_t partition_count,
-                               weir_partition_bounds *bounds_out, weir_error *error)
+static weir_status committed(kafka_group *group, const int32_t *lanes, size_t lane_count, weir_lane_bounds *bounds_out,
+                             weir_error *error)
+{
+    rd_kafka_topic_partition_list_t *answer = staged_list(group, lanes, lane_count);
+    rd_kafka_resp_err_t code =
+        answer->cnt ? rd_kafka_committed(group->consumer, answer, KAFKA_TIMEOUT_MS) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < answer->cnt && !code; i++)
+        code = answer->elems[i].err;
+    weir_status status = WEIR_OK;
+    if (code) {
+        status = kafka_error(error, code, "asking for the committed offsets of group %s", group->group_id);
+    } else {
+        rd_kafka_topic_partition_list_t *list = in_order(group, lanes, lane_count, answer);
+        status = keep_notes(group, list, bounds_out, error);
+        for (size_t i = 0; i < lane_count && status == WEIR_OK; i++)
+            bounds_out[i].committed = list->elems[i].offset;
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    rd_kafka_topic_partition_list_destroy(answer);
+    return status;
+}
+
+weir_status kafka_offsets_bounds(weir_group *base, const int32_t *lanes, size_t lane_count,
+                                 weir_lane_bounds *bounds_out, weir_error *error)
 {
     kafka_group *group = (kafka_group *)base;
-    if (partition_count == 0)
+    if (lane_count == 0)
         return WEIR_OK;
-    weir_status status =
-        kafka_topic_bounds(group->consumer, group->input_topic, partitions, partition_count, bounds_out, error);
-    return status == WEIR_OK ? committed(group, partitions, partition_count, bounds_out, error) : status;
+    rd_kafka_topic_partition_list_t *list = kafka_lane_list(group, lanes, lane_count);
+    weir_status status = kafka_topic_bounds(group->reader, list, bounds_out, error);
+    rd_kafka_topic_partition_list_destroy(list);
+    for (size_t i = 0; i < lane_count && status == WEIR_OK; i++)
+        atomic_store_explicit(&kafka_lane_at(group, lanes[i])->log_end, bounds_out[i].log_end, memory_order_relaxed);
+    return status == WEIR_OK ? committed(group, lanes, lane_count, bounds_out, error) : status;
 }
 
-weir_status kafka_group_commit(weir_group *base, const int32_t *partitions, const int64_t *next_offsets, size_t count,
-                               bool wait, weir_error *error)
+static weir_status add_commit(const kafka_group *group, rd_kafka_topic_partition_list_t *list,
+                              const weir_lane_commit *commit, weir_error *error)
+{
+    const kafka_lane *lane = kafka_lane_at(group, commit->lane);
+    weir_check(commit->next_offset >= 0 && !kafka_lane_is_label(group, lane));
+    rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, lane->topic, lane->partition);
+    entry->offset = commit->next_offset;
+    if (!commit->note || !*commit->note)
+        return WEIR_OK;
+    size_t size = strlen(commit->note);
+    weir_check(size < WEIR_NOTE_SIZE_MAX);
+    entry->metadata = rd_kafka_mem_malloc(NULL, size); /* freed with the list */
+    if (!entry->metadata)
+        return weir_error_set(error, WEIR_FULL, "no memory for a note of %zu bytes", size);
+    memcpy(entry->metadata, commit->note, size);
+    entry->metadata_size = size;
+    return WEIR_OK;
+}
+
+weir_status kafka_offsets_commit(weir_group *base, const weir_lane_commit *commits, size_t count, bool wait,
+                                 weir_error *error)
 {
     kafka_group *group = (kafka_group *)base;
     if (count == 0)
         return WEIR_OK;
-    rd_kafka_topic_partition_list_t *list = list_of(group, partitions, count);
-    for (size_t i = 0; i < count; i++) {
-        weir_check(next_offsets[i] >= 0);
-        list->elems[i].offset = next_offsets[i];
-    }
-    rd_kafka_resp_err_t code = rd_kafka_commit(group->consumer, list, !wait);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < count && status == WEIR_OK; i++)
+        status = add_commit(group, list, &commits[i], error);
+    rd_kafka_resp_err_t code = status == WEIR_OK ? rd_kafka_commit(group->consumer, list, !wait) : 0;
     for (int i = 0; i < list->cnt && !code && wait; i++)
         code = list->elems[i].err;
     rd_kafka_topic_partition_list_destroy(list);
-    return code ? kafka_error(error, code, "committing offsets of group %s", group->group_id) : WEIR_OK;
-}
-
-int64_t kafka_group_lag(weir_group *base, int32_t partition, int64_t position)
-{
-    kafka_group *group = (kafka_group *)base;
-    int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(group->consumer, group->input_topic, partition, &low, &high) || high < 0)
-        return -1;
-    return high > position ? high - position : 0;
-}
-
-weir_status kafka_group_last_output(weir_group *base, weir_output output, int32_t partition, const char *header_name,
-                                    weir_last_visit *visit, void *context, weir_error *error)
-{
-    kafka_group *group = (kafka_group *)base;
-    weir_check(output < WEIR_OUTPUT_COUNT && group->output_topics[output]);
-    weir_status status = WEIR_OK;
-    if (!group->reader)
-        status = kafka_config_open(RD_KAFKA_CONSUMER, rd_kafka_conf_dup(group->reader_conf), &group->handle,
-                                   &group->reader, error);
-    return status == WEIR_OK
-               ? kafka_reader_last(group->reader, group->output_topics[output], partition, header_name, visit, context,
-                                   error)
-               : status;
-}
-
-weir_status kafka_group_describe(weir_group *base, char *cluster_id_out, int32_t *partition_count_out,
-                                 weir_error *error)
-{
-    kafka_group *group = (kafka_group *)base;
-    char *id = rd_kafka_clusterid(group->consumer, KAFKA_TIMEOUT_MS);
-    if (!id)
-        return weir_error_set(error, WEIR_TEMPORARY, "no Kafka broker told its cluster id within %d s",
-                              KAFKA_TIMEOUT_MS / 1000);
-    snprintf(cluster_id_out, 64, "%s", id);
-    *partition_count_out = group->partition_count;
-    rd_kafka_mem_free(group->consumer, id);
-    return WEIR_OK;
+    return code ? kafka_error(error, code, "committing offsets of group %s", group->group_id) : status;
 }

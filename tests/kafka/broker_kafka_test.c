@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char input[64], alerts[64], letters[64], group_id[64];
+static char input[64], alerts[64], letters[64], stage[64], labels[64], clock_topic[64], group_id[64];
 static rd_kafka_t *raw; /* a plain producer handle, for administration */
 
 static const char *bootstrap(void)
@@ -30,10 +30,12 @@ static rd_kafka_t *raw_producer(const char *transactional_id)
     return rk;
 }
 
-static void make_topic(const char *topic, int partition_count)
+static void make_topic_with(const char *topic, int partition_count, const char *setting, const char *value)
 {
     char text[256];
     rd_kafka_NewTopic_t *wanted = rd_kafka_NewTopic_new(topic, partition_count, 1, text, sizeof text);
+    if (setting)
+        rd_kafka_NewTopic_set_config(wanted, setting, value);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(raw);
     rd_kafka_CreateTopics(raw, &wanted, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
@@ -42,6 +44,11 @@ static void make_topic(const char *topic, int partition_count)
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(wanted);
     usleep(200000);
+}
+
+static void make_topic(const char *topic, int partition_count)
+{
+    make_topic_with(topic, partition_count, NULL, NULL);
 }
 
 /* Deletes a partition's records below `offset`, as retention does. */
@@ -66,6 +73,9 @@ static void name_topics(void)
     snprintf(input, sizeof input, "transactions-%ld", id);
     snprintf(alerts, sizeof alerts, "alerts-%ld", id);
     snprintf(letters, sizeof letters, "dlq-%ld", id);
+    snprintf(stage, sizeof stage, "stage-%ld", id);
+    snprintf(labels, sizeof labels, "labels-%ld", id);
+    snprintf(clock_topic, sizeof clock_topic, "clock-%ld", id);
     snprintf(group_id, sizeof group_id, "group-%ld", id);
     raw = raw_producer(NULL);
     make_topic(input, 4);
@@ -85,12 +95,25 @@ static weir_kafka_options options(size_t worker_count)
         .group_id = group_id,
         .input_topic = input,
         .output_topics = {[WEIR_OUTPUT_ALERTS] = alerts, [WEIR_OUTPUT_DEAD_LETTERS] = letters},
+        .stage_count = 1,
         .worker_count = worker_count,
         .create_topics = true,
         .replication_factor = 1,
         .fetch_queue_bytes_max = 64 << 20,
         .session_timeout_us = 3000000,
     };
+}
+
+/* Two stages and labels. */
+static weir_kafka_options staged(size_t worker_count)
+{
+    weir_kafka_options two = options(worker_count);
+    two.stage_count = 2;
+    two.stage_topics[1] = stage;
+    two.stage_retention_us = INT64_C(30) * 24 * 3600 * 1000000;
+    two.labels_topic = labels;
+    two.clock_topic = clock_topic;
+    return two;
 }
 
 static void run_script(const char *command)
@@ -134,11 +157,10 @@ Test(kafka, missing_input_and_outputs_are_refused_or_made)
     strict = options(1);
     strict.create_topics = false;
     cr_assert_eq(weir_kafka_open(&strict, &group, &error), WEIR_OK, "the outputs now exist: %s", error.message);
-    char id[64];
-    int32_t partition_count = 0;
-    cr_assert_eq(group->ops->describe(group, id, &partition_count, &error), WEIR_OK);
-    cr_assert_eq(partition_count, 4);
-    cr_assert_gt(strlen(id), 0);
+    weir_shape shape;
+    cr_assert_eq(group->ops->describe(group, &shape, &error), WEIR_OK);
+    cr_assert_eq(shape.partition_count, 4);
+    cr_assert_gt(strlen(shape.cluster_id), 0);
     group->ops->close(group, 1000000);
 }
 
@@ -162,11 +184,11 @@ Test(kafka, records_flow_alerts_are_acknowledged_and_a_successor_resumes)
     rig_last(&rig, WEIR_OUTPUT_ALERTS, 3, NULL, text);
     cr_assert_str_eq(text, "the last");
     cr_assert_lt(rig_now_us() - begun_us, 2000000);
-    int32_t partitions[] = {0, 1, 2, 3};
-    int64_t offsets[] = {1000, 1000, 990, 1000};
-    cr_assert_eq(rig.group->ops->commit(rig.group, partitions, offsets, 4, false, &error), WEIR_OK);
+    weir_lane_commit commits[] = {{.lane = 0, .next_offset = 1000}, {.lane = 1, .next_offset = 1000},
+                                  {.lane = 2, .next_offset = 990}, {.lane = 3, .next_offset = 1000}};
+    cr_assert_eq(rig.group->ops->commit(rig.group, commits, 4, false, &error), WEIR_OK);
     rig_turn(&rig);
-    cr_assert_eq(rig.group->ops->commit(rig.group, partitions, offsets, 4, true, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(rig.group->ops->commit(rig.group, commits, 4, true, &error), WEIR_OK, "%s", error.message);
     rig_close(&rig);
     rig_open(&successor, options(1));
     RIG_UNTIL(rig_seen(&successor) == 10, &successor);
@@ -232,7 +254,7 @@ Test(kafka, bounds_of_a_hundred_partitions_take_few_round_trips)
     rig_member rig;
     rig_open(&rig, one);
     int32_t partitions[100];
-    weir_partition_bounds bounds[100];
+    weir_lane_bounds bounds[100];
     for (int32_t i = 0; i < 100; i++)
         partitions[i] = i;
     weir_error error = {0};
@@ -293,9 +315,9 @@ Test(kafka, retention_past_the_start_is_refused_by_name)
     rig_open(&rig, options(1));
     rig.start_offset = 5;
     RIG_UNTIL(rig.error.status == WEIR_REFUSED, &rig);
-    cr_assert_eq(rig.error_partition, 3);
+    cr_assert_eq(rig.error_lane, 3);
     int32_t partition = 3;
-    weir_partition_bounds bounds;
+    weir_lane_bounds bounds;
     weir_error error = {0};
     cr_assert_eq(rig.group->ops->bounds(rig.group, &partition, 1, &bounds, &error), WEIR_OK);
     cr_assert_eq(bounds.log_start, 12);
@@ -379,4 +401,165 @@ Test(kafka, stream_survives_a_killed_broker)
     cr_assert_eq(count, 200, "idempotent: each alert once, retries included");
     weir_tail_close(tail);
     rig_close(&rig);
+}
+
+static void expect_refusal(const weir_kafka_options *wrong, weir_status status, const char *text)
+{
+    weir_group *group = NULL;
+    weir_error error = {0};
+    weir_status found = weir_kafka_open(wrong, &group, &error);
+    cr_assert_eq(found, status, "%s: %s, wanted: %s", weir_status_name(found), error.message, text);
+    cr_assert(strstr(error.message, text), "%s", error.message);
+}
+
+Test(kafka, internal_topics_are_made_without_asking_and_labels_are_not)
+{
+    weir_kafka_options two = staged(1);
+    two.create_topics = false;
+    two.output_topics[WEIR_OUTPUT_ALERTS] = two.output_topics[WEIR_OUTPUT_DEAD_LETTERS] = NULL;
+    expect_refusal(&two, WEIR_NOT_FOUND, "does not exist: create it with 4 partitions");
+    make_topic(labels, 4);
+    weir_group *group = NULL;
+    weir_error error = {0};
+    for (int again = 0; again < 2; again++) { /* made, then found as it was made */
+        cr_assert_eq(weir_kafka_open(&two, &group, &error), WEIR_OK, "%s", error.message);
+        group->ops->close(group, 1000000);
+    }
+    two.stage_retention_us = INT64_C(37) * 24 * 3600 * 1000000;
+    cr_assert_eq(weir_kafka_open(&two, &group, &error), WEIR_OK, "a week more than asked for: %s", error.message);
+    group->ops->close(group, 1000000);
+    two.stage_retention_us += 1000;
+    expect_refusal(&two, WEIR_REFUSED, "has retention.ms=3196800000 and the horizon needs 3196800001");
+    char forever[80];
+    snprintf(forever, sizeof forever, "%s-forever", stage);
+    two.stage_topics[1] = forever;
+    two.stage_retention_us = INT64_MAX;
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(weir_kafka_open(&two, &group, &error), WEIR_OK, "%s", error.message);
+        group->ops->close(group, 1000000);
+    }
+}
+
+Test(kafka, stage_topics_that_would_lose_events_are_refused)
+{
+    static const struct {
+        const char *setting, *value, *text;
+    } CASES[] = {
+        {"cleanup.policy", "compact", "has cleanup.policy=compact and needs delete"},
+        {"cleanup.policy", "compact,delete", "and needs delete"},
+        {"retention.ms", "86400000", "has retention.ms=86400000 and the horizon needs 172800000"},
+        {"retention.bytes", "1000000", "has retention.bytes=1000000 and needs -1"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char topic[80];
+        snprintf(topic, sizeof topic, "%s-%zu", stage, i);
+        make_topic_with(topic, 4, CASES[i].setting, CASES[i].value);
+        weir_kafka_options two = staged(1);
+        two.stage_topics[1] = topic;
+        two.stage_retention_us = INT64_C(2) * 24 * 3600 * 1000000;
+        expect_refusal(&two, WEIR_REFUSED, CASES[i].text);
+    }
+    make_topic(stage, 3);
+    weir_kafka_options two = staged(1);
+    expect_refusal(&two, WEIR_REFUSED, "has 3 partitions and input topic");
+}
+
+Test(kafka, two_stages_and_labels_flow_and_notes_reach_the_next_owner)
+{
+    rig_member rig, heir;
+    rig_fill(bootstrap(), input, 500);
+    rig_open(&rig, staged(2));
+    rig_fill(bootstrap(), stage, 300);
+    rig_fill(bootstrap(), labels, 100);
+    RIG_UNTIL(rig_seen(&rig) == 4 * 900, &rig);
+    cr_assert_not(rig.disordered);
+    weir_lane_commit commits[] = {{0, 500, "alerts=17"}, {5, 300, "scores=4"}, {7, 299, NULL}};
+    weir_error error = {0};
+    cr_assert_eq(rig.group->ops->commit(rig.group, commits, 3, true, &error), WEIR_OK, "%s", error.message);
+    rig_close(&rig);
+    rig_open(&heir, staged(1));
+    int32_t lanes[] = {7, 5, 9, 0};
+    weir_lane_bounds bounds[4];
+    cr_assert_eq(heir.group->ops->bounds(heir.group, lanes, 4, bounds, &error), WEIR_OK, "%s", error.message);
+    cr_assert(bounds[0].committed == 299 && strcmp(bounds[0].note, "") == 0);
+    cr_assert(bounds[1].committed == 300 && strcmp(bounds[1].note, "scores=4") == 0);
+    cr_assert(bounds[2].committed == WEIR_OFFSET_NONE && bounds[2].log_end == 100);
+    cr_assert(bounds[3].committed == 500 && strcmp(bounds[3].note, "alerts=17") == 0);
+    RIG_UNTIL(rig_owned(&heir) == 12, &heir);
+    rig_close(&heir);
+}
+
+static void count_output(void *context, int64_t offset, weir_span payload)
+{
+    int64_t *found = context; /* records, and the last offset */
+    cr_assert(weir_span_is(payload, "kept"));
+    found[0]++;
+    found[1] = offset;
+}
+
+Test(kafka, output_is_read_over_markers_and_aborted_records)
+{
+    rig_member rig;
+    rig_open(&rig, options(1));
+    rd_kafka_t *producer = raw_producer(group_id);
+    cr_assert_null(rd_kafka_init_transactions(producer, 20000));
+    transact(producer, alerts, 2, "kept", 10, true);     /* 0..9, marker 10 */
+    transact(producer, alerts, 2, "aborted", 5, false);  /* 11..15, marker 16 */
+    transact(producer, alerts, 2, "kept", 10, true);     /* 17..26, marker 27 */
+    transact(producer, alerts, 2, "aborted", 5, false);  /* 28..32, marker 33 */
+    int64_t ends[4], found[2] = {0, -1};
+    weir_error error = {0};
+    cr_assert_eq(rig.group->ops->output_ends(rig.group, WEIR_OUTPUT_ALERTS, ends, &error), WEIR_OK, "%s",
+                 error.message);
+    cr_assert(ends[2] == 34 && ends[0] == 0);
+    cr_assert_eq(rig.group->ops->read_output(rig.group, WEIR_OUTPUT_ALERTS, 2, 5, count_output, found, &error), WEIR_OK,
+                 "%s", error.message);
+    cr_assert(found[0] == 15 && found[1] == 26, "%lld records, the last at %lld", (long long)found[0],
+              (long long)found[1]);
+    delete_below(alerts, 2, 20);
+    found[0] = 0;
+    cr_assert_eq(rig.group->ops->read_output(rig.group, WEIR_OUTPUT_ALERTS, 2, 0, count_output, found, &error), WEIR_OK,
+                 "%s", error.message);
+    cr_assert_eq(found[0], 7, "begins at the log's start");
+    rd_kafka_destroy(producer);
+    RIG_UNTIL(rig_owned(&rig) == 4, &rig);
+    rig_close(&rig);
+}
+
+static void hear_time(void *context, weir_span payload)
+{
+    int64_t said_us;
+    memcpy(&said_us, payload.data, sizeof said_us);
+    *(int64_t *)context = rig_now_us() - said_us;
+}
+
+Test(kafka, gossip_is_heard_within_milliseconds)
+{
+    weir_group *speaker, *listener;
+    weir_error error = {0};
+    weir_kafka_options two = staged(1);
+    cr_assert_eq(weir_kafka_open(&two, &speaker, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(weir_kafka_open(&two, &listener, &error), WEIR_OK, "%s", error.message);
+    int64_t took_us[101];
+    for (int i = 0; i < 101; i++) {
+        int64_t now_us = rig_now_us();
+        took_us[i] = -1;
+        cr_assert_eq(speaker->ops->say(speaker, weir_span_of(&now_us, sizeof now_us), &error), WEIR_OK);
+        while (took_us[i] < 0 && rig_now_us() - now_us < 10000000) {
+            listener->ops->hear(listener, hear_time, &took_us[i]);
+            usleep(200);
+        }
+        cr_assert_geq(took_us[i], 0, "never heard");
+        usleep(5000);
+    }
+    for (int i = 1; i < 101; i++) /* sorted by insertion */
+        for (int j = i; j > 0 && took_us[j] < took_us[j - 1]; j--) {
+            int64_t other = took_us[j];
+            took_us[j] = took_us[j - 1];
+            took_us[j - 1] = other;
+        }
+    cr_log_info("gossip: p50 %lld us, p99 %lld us", (long long)took_us[50], (long long)took_us[99]);
+    cr_assert_lt(took_us[50], 50000);
+    speaker->ops->close(speaker, 1000000);
+    listener->ops->close(listener, 1000000);
 }

@@ -11,6 +11,7 @@ static weir_status open_with(const weir_kafka_property *consumer, const weir_kaf
         .bootstrap_servers = "127.0.0.1:1",
         .group_id = "weir",
         .input_topic = "transactions",
+        .stage_count = 1,
         .worker_count = 1,
         .consumer_properties = consumer,
         .consumer_property_count = consumer != NULL,
@@ -56,6 +57,7 @@ Test(kafka_config, value_out_of_range_is_refused)
 Test(kafka_config, topic_named_twice_is_refused)
 {
     weir_kafka_options options = {.bootstrap_servers = "127.0.0.1:1", .group_id = "weir", .input_topic = "t",
+                                  .stage_count = 1,
                                   .output_topics = {"a", NULL, "a"}, .worker_count = 1};
     weir_group *group = NULL;
     weir_error error = {0};
@@ -63,4 +65,24 @@ Test(kafka_config, topic_named_twice_is_refused)
     options.output_topics[2] = "t";
     cr_assert_eq(weir_kafka_open(&options, &group, &error), WEIR_INVALID);
     cr_assert(strstr(error.message, "named twice"), "%s", error.message);
+    options.output_topics[2] = NULL;
+    options.stage_count = 2;
+    options.stage_topics[1] = "a";
+    cr_assert_eq(weir_kafka_open(&options, &group, &error), WEIR_INVALID, "a stage's topic is no output");
+    options.stage_topics[1] = "s";
+    options.labels_topic = "s";
+    cr_assert_eq(weir_kafka_open(&options, &group, &error), WEIR_INVALID, "nor the labels");
+    options.labels_topic = "l";
+    options.clock_topic = "l";
+    cr_assert_eq(weir_kafka_open(&options, &group, &error), WEIR_INVALID, "nor the clock");
+}
+
+Test(kafka_config, group_without_a_name_is_refused)
+{
+    weir_kafka_options options = {.bootstrap_servers = "127.0.0.1:1", .group_id = "", .input_topic = "t",
+                                  .stage_count = 1, .worker_count = 1};
+    weir_group *group = NULL;
+    weir_error error = {0};
+    cr_assert_eq(weir_kafka_open(&options, &group, &error), WEIR_INVALID);
+    cr_assert(strstr(error.message, "group.id"), "%s", error.message);
 }

@@ -34,6 +34,7 @@ static weir_kafka_options options(size_t worker_count)
         .group_id = "weir",
         .input_topic = "transactions",
         .output_topics = {[WEIR_OUTPUT_ALERTS] = "alerts", [WEIR_OUTPUT_DEAD_LETTERS] = "transactions.dlq"},
+        .stage_count = 1,
         .worker_count = worker_count,
         .fetch_queue_bytes_max = 64 << 20,
         .session_timeout_us = 6000000,
@@ -108,7 +109,7 @@ Test(broker, acknowledgement_names_output_partition_and_source)
     cr_assert(acks.last.delivered);
     cr_assert_eq(acks.last.output, WEIR_OUTPUT_DEAD_LETTERS);
     cr_assert_eq(acks.last.partition, 5);
-    cr_assert_eq(acks.last.source_offset, INT64_C(1) << 40);
+    cr_assert_eq(acks.last.marker, INT64_C(1) << 40);
     rig_close(&rig);
 }
 
@@ -118,7 +119,7 @@ Test(broker, outgoing_headers_reach_the_reader)
     rig_open(&rig, options(1));
     weir_port *port = rig.group->ops->port(rig.group, 0);
     weir_header headers[] = {{"__connect.errors.topic", weir_span_text("transactions")}, {"empty", {0}}};
-    weir_outgoing outgoing = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 2, .source_offset = 1,
+    weir_outgoing outgoing = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 2, .lane = 2, .marker = 1,
                               .payload = weir_span_text("original"), .headers = headers, .header_count = 2};
     rig_acks acks = {0};
     cr_assert_eq(port->ops->produce(port, &outgoing), WEIR_OK);
@@ -147,17 +148,18 @@ Test(broker, bounds_tell_log_ends_and_commit)
     rig_open(&rig, options(1));
     RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     int32_t partitions[] = {6, 0, 3};
-    int64_t offsets[] = {4, 7, 1};
-    weir_partition_bounds bounds[3];
+    weir_lane_commit commits[] = {{.lane = 6, .next_offset = 4}, {.lane = 0, .next_offset = 7},
+                                  {.lane = 3, .next_offset = 1}};
+    weir_lane_bounds bounds[3];
     weir_error error = {0};
     cr_assert_eq(rig.group->ops->bounds(rig.group, partitions, 3, bounds, &error), WEIR_OK, "%s", error.message);
     cr_assert_eq(bounds[0].committed, WEIR_OFFSET_NONE);
-    cr_assert_eq(rig.group->ops->commit(rig.group, partitions, offsets, 3, true, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(rig.group->ops->commit(rig.group, commits, 3, true, &error), WEIR_OK, "%s", error.message);
     cr_assert_eq(rig.group->ops->bounds(rig.group, partitions, 3, bounds, &error), WEIR_OK, "%s", error.message);
     for (size_t i = 0; i < 3; i++) {
         cr_assert_eq(bounds[i].log_start, 0);
         cr_assert_eq(bounds[i].log_end, 7);
-        cr_assert_eq(bounds[i].committed, offsets[i]);
+        cr_assert_eq(bounds[i].committed, commits[i].next_offset);
     }
     rig_close(&rig);
 }
@@ -174,7 +176,7 @@ Test(broker, bounds_of_a_hundred_partitions_take_few_round_trips)
     rig_member rig;
     rig_open(&rig, wide);
     int32_t partitions[100];
-    weir_partition_bounds bounds[100];
+    weir_lane_bounds bounds[100];
     for (int32_t i = 0; i < 100; i++)
         partitions[i] = i;
     RIG_UNTIL(rig_owned(&rig) == 100, &rig);
@@ -191,9 +193,8 @@ Test(broker, later_member_resumes_at_the_commit)
     rig_open(&first, options(1));
     RIG_UNTIL(rig_seen(&first) == 160, &first);
     for (int32_t p = 0; p < 8; p++) {
-        int64_t next = 15;
         weir_error error = {0};
-        cr_assert_eq(first.group->ops->commit(first.group, &p, &next, 1, true, &error), WEIR_OK, "%s", error.message);
+        cr_assert_eq(rig_commit_lane(&first, p, 15, &error), WEIR_OK, "%s", error.message);
     }
     rig_close(&first);
     rig_open(&second, options(1));
@@ -233,7 +234,7 @@ Test(broker, last_dead_letter_is_found_by_its_header_even_without_payload)
     rig_open(&rig, options(1));
     weir_port *port = rig.group->ops->port(rig.group, 0);
     weir_header header = {"offset", weir_span_text("41")};
-    weir_outgoing tombstone = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 1, .source_offset = 41,
+    weir_outgoing tombstone = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 1, .lane = 1, .marker = 41,
                                .headers = &header, .header_count = 1};
     rig_acks acks = {0};
     cr_assert_eq(port->ops->produce(port, &tombstone), WEIR_OK);
@@ -330,7 +331,7 @@ Test(broker, delivery_is_given_up_after_its_time)
     cr_assert_eq(rig_produce(port, WEIR_OUTPUT_ALERTS, 0, 77, "never"), WEIR_OK);
     rig_await_acks(port, &acks, 1);
     cr_assert_eq(acks.delivered, 0);
-    cr_assert_eq(acks.last.source_offset, 77);
+    cr_assert_eq(acks.last.marker, 77);
     rig_close(&rig);
 }
 
@@ -353,32 +354,32 @@ Test(broker, stream_survives_a_broker_and_a_leader_move)
     rig_close(&rig);
 }
 
-Test(broker, offset_beyond_the_log_is_an_error_that_names_the_partition)
+Test(broker, offset_beyond_the_log_is_an_error_that_names_the_lane)
 {
     rig_fill(weir_embedded_bootstrap(embedded), "transactions", 3);
     rig_member rig;
     rig_open(&rig, options(1));
     rig.start_offset = 1000;
     RIG_UNTIL(rig.error.status == WEIR_REFUSED, &rig);
-    cr_assert_geq(rig.error_partition, 0);
+    cr_assert_geq(rig.error_lane, 0);
     cr_assert(strstr(rig.error.message, "transactions ["), "%s", rig.error.message);
     cr_assert_eq(rig_seen(&rig), 0, "an error is not a record");
     rig_close(&rig);
 }
 
-Test(broker, paused_partition_is_silent_and_loses_nothing)
+Test(broker, held_lane_is_silent_and_loses_nothing)
 {
     rig_member rig;
     rig_open(&rig, options(1));
     RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
-    port->ops->pause(port, 2, true);
+    port->ops->hold(port, 2, true);
     rig_fill(weir_embedded_bootstrap(embedded), "transactions", 10);
     RIG_UNTIL(rig_seen(&rig) == 70, &rig);
     for (int i = 0; i < 100; i++)
         rig_turn(&rig);
     cr_assert_eq(rig.seen[2], 0);
-    port->ops->pause(port, 2, false);
+    port->ops->hold(port, 2, false);
     RIG_UNTIL(rig.seen[2] == 10, &rig);
     cr_assert_not(rig.disordered);
     rig_close(&rig);
@@ -452,7 +453,7 @@ Test(broker, closing_within_a_rebalance_does_not_hang)
         cr_assert_eq(rig.group->ops->poll(rig.group, 100000, &event), WEIR_OK);
     cr_assert_eq(event.kind, WEIR_GROUP_ASSIGN);
     weir_error error = {0};
-    cr_assert_eq(rig.group->ops->start(rig.group, event.partitions[0], 0, 0, &error), WEIR_OK);
+    cr_assert_eq(rig.group->ops->start(rig.group, event.lanes[0], 0, 0, &error), WEIR_OK);
     int64_t begun_us = rig_now_us();
     rig.group->ops->close(rig.group, 2000000);
     cr_assert_lt(rig_now_us() - begun_us, 10000000);
@@ -462,12 +463,10 @@ Test(broker, cluster_is_described)
 {
     rig_member rig;
     rig_open(&rig, options(1));
-    char id[64];
-    int32_t partition_count;
-    weir_error error = {0};
-    cr_assert_eq(rig.group->ops->describe(rig.group, id, &partition_count, &error), WEIR_OK, "%s", error.message);
-    cr_assert_gt(strlen(id), 0);
-    cr_assert_eq(partition_count, 8);
+    cr_assert_gt(strlen(rig.shape.cluster_id), 0);
+    cr_assert_eq(rig.shape.partition_count, 8);
+    cr_assert_eq(rig.shape.stage_count, 1);
+    cr_assert_not(rig.shape.has_labels);
     rig_close(&rig);
 }
 

@@ -12,17 +12,18 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { RIG_PARTITION_MAX = 128, RIG_WORKER_MAX = 4 };
+enum { RIG_LANE_MAX = 128, RIG_WORKER_MAX = 4 };
 
 typedef struct rig_member {
     weir_group *group;
+    weir_shape shape;
     size_t worker_count;
-    bool owned[RIG_PARTITION_MAX];
-    int64_t next[RIG_PARTITION_MAX];      /* offset after the last record seen */
-    uint64_t seen[RIG_PARTITION_MAX];     /* records */
-    bool disordered;                      /* some record did not follow its partition's last */
+    bool owned[RIG_LANE_MAX];
+    int64_t next[RIG_LANE_MAX];      /* offset after the last record seen */
+    uint64_t seen[RIG_LANE_MAX];     /* records */
+    bool disordered;                      /* some record did not follow its lane's last, or lanes were mixed */
     int assigns, revokes, losts, errors;
-    int32_t error_partition;              /* of the last error; -1 = it named none */
+    int32_t error_lane;              /* of the last error; -1 = it named none */
     weir_error error;                     /* the last */
     bool commit_on_revoke;
     int64_t start_offset; /* >= 0: begin here instead */
@@ -37,61 +38,91 @@ static inline int64_t rig_now_us(void)
 
 static inline void rig_open(rig_member *rig, weir_kafka_options options)
 {
-    *rig = (rig_member){.worker_count = options.worker_count, .start_offset = -1, .error_partition = -1};
+    *rig = (rig_member){.worker_count = options.worker_count, .start_offset = -1, .error_lane = -1};
     weir_error error = {0};
     cr_assert_eq(weir_kafka_open(&options, &rig->group, &error), WEIR_OK, "%s", error.message);
     cr_assert_eq(rig->group->ops->join(rig->group, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(rig->group->ops->describe(rig->group, &rig->shape, &error), WEIR_OK, "%s", error.message);
+    cr_assert_leq(weir_shape_lane_count(&rig->shape), RIG_LANE_MAX);
+}
+
+static inline void rig_start(rig_member *rig, int32_t lane, const weir_lane_bounds *bounds)
+{
+    weir_error error = {0};
+    cr_assert_not(rig->owned[lane], "lane %d was given twice", lane);
+    int64_t offset = bounds->committed >= 0 ? bounds->committed : bounds->log_start;
+    offset = rig->start_offset >= 0 ? rig->start_offset : offset;
+    size_t worker = (size_t)(lane % rig->shape.partition_count) % rig->worker_count;
+    cr_assert_eq(rig->group->ops->start(rig->group, lane, offset, worker, &error), WEIR_OK, "%s", error.message);
+    rig->owned[lane] = true;
+    rig->next[lane] = offset;
 }
 
 static inline void rig_assign(rig_member *rig, const weir_group_event *event)
 {
-    weir_partition_bounds bounds[RIG_PARTITION_MAX];
+    int32_t lanes[RIG_LANE_MAX];
+    weir_lane_bounds bounds[RIG_LANE_MAX];
     weir_error error = {0};
-    cr_assert_eq(rig->group->ops->bounds(rig->group, event->partitions, event->partition_count, bounds, &error),
-                 WEIR_OK, "%s", error.message);
-    for (size_t i = 0; i < event->partition_count; i++) {
-        int32_t p = event->partitions[i];
-        cr_assert_not(rig->owned[p], "partition %d was given twice", p);
-        int64_t offset = bounds[i].committed >= 0 ? bounds[i].committed : bounds[i].log_start;
-        offset = rig->start_offset >= 0 ? rig->start_offset : offset;
-        cr_assert_eq(rig->group->ops->start(rig->group, p, offset, (size_t)p % rig->worker_count, &error), WEIR_OK,
-                     "%s", error.message);
-        rig->owned[p] = true;
-        rig->next[p] = offset;
+    size_t count = 0;
+    for (size_t i = 0; i < event->lane_count; i++) {
+        int32_t label = weir_shape_label_lane(&rig->shape, event->lanes[i]);
+        lanes[count++] = event->lanes[i];
+        if (label >= 0)
+            lanes[count++] = label;
     }
+    cr_assert_eq(rig->group->ops->bounds(rig->group, lanes, count, bounds, &error), WEIR_OK, "%s", error.message);
+    for (size_t i = 0; i < count; i++)
+        rig_start(rig, lanes[i], &bounds[i]);
     cr_assert_eq(rig->group->ops->settle(rig->group, &error), WEIR_OK, "%s", error.message);
     rig->assigns++;
+}
+
+static inline weir_status rig_commit_lane(rig_member *rig, int32_t lane, int64_t offset, weir_error *error)
+{
+    weir_lane_commit commit = {.lane = lane, .next_offset = offset};
+    return rig->group->ops->commit(rig->group, &commit, 1, true, error);
 }
 
 static inline void rig_give_up(rig_member *rig, const weir_group_event *event)
 {
     weir_error error = {0};
-    for (size_t i = 0; i < event->partition_count; i++) {
-        int32_t p = event->partitions[i];
-        cr_assert(rig->owned[p], "partition %d was taken but never given", p);
+    for (size_t i = 0; i < event->lane_count; i++) {
+        int32_t lane = event->lanes[i], label = weir_shape_label_lane(&rig->shape, lane);
+        cr_assert(rig->owned[lane], "lane %d was taken but never given", lane);
         /* The embedded cluster refuses a commit once the next rebalance has begun, which Kafka takes: best effort. */
         if (rig->commit_on_revoke && event->kind == WEIR_GROUP_REVOKE &&
-            rig->group->ops->commit(rig->group, &p, &rig->next[p], 1, true, &error) != WEIR_OK)
+            rig_commit_lane(rig, lane, rig->next[lane], &error) != WEIR_OK)
             cr_assert_eq(error.status, WEIR_TEMPORARY, "%s", error.message);
-        rig->owned[p] = false;
+        rig->owned[lane] = false;
+        if (label >= 0)
+            rig->owned[label] = false;
     }
     cr_assert_eq(rig->group->ops->settle(rig->group, &error), WEIR_OK, "%s", error.message);
     rig->revokes += event->kind == WEIR_GROUP_REVOKE;
     rig->losts += event->kind == WEIR_GROUP_LOST;
 }
 
+/* What every poll promises: lanes of this worker only, one after the other, each in order. */
+static inline void rig_see(rig_member *rig, size_t worker, const weir_record *records, size_t count)
+{
+    bool ended[RIG_LANE_MAX] = {false};
+    for (size_t i = 0; i < count; i++) {
+        int32_t lane = records[i].lane, p = records[i].partition;
+        if (i > 0 && records[i - 1].lane != lane)
+            ended[records[i - 1].lane] = true;
+        if (p != lane % rig->shape.partition_count || (size_t)p % rig->worker_count != worker || ended[lane] ||
+            records[i].offset < rig->next[lane])
+            rig->disordered = true;
+        rig->next[lane] = records[i].offset + 1;
+        rig->seen[lane]++;
+    }
+}
+
 static inline void rig_take(rig_member *rig, size_t worker, int64_t wait_us)
 {
     weir_port *port = rig->group->ops->port(rig->group, worker);
     weir_record records[64];
-    size_t count = port->ops->poll(port, records, 64, wait_us);
-    for (size_t i = 0; i < count; i++) {
-        int32_t p = records[i].partition;
-        if ((size_t)p % rig->worker_count != worker || records[i].offset < rig->next[p])
-            rig->disordered = true;
-        rig->next[p] = records[i].offset + 1;
-        rig->seen[p]++;
-    }
+    rig_see(rig, worker, records, port->ops->poll(port, records, 64, wait_us));
     port->ops->release(port);
 }
 
@@ -107,7 +138,7 @@ static inline void rig_turn(rig_member *rig)
     else if (event.kind == WEIR_GROUP_ERROR) {
         rig->errors++;
         rig->error = event.error;
-        rig->error_partition = event.partition_count ? event.partitions[0] : -1;
+        rig->error_lane = event.lane_count ? event.lanes[0] : -1;
     }
     for (size_t i = 0; i < rig->worker_count; i++)
         rig_take(rig, i, 1000);
@@ -116,16 +147,15 @@ static inline void rig_turn(rig_member *rig)
 static inline void rig_commit(rig_member *rig)
 {
     weir_error error = {0};
-    for (int32_t p = 0; p < RIG_PARTITION_MAX; p++)
+    for (int32_t p = 0; p < weir_shape_staged_count(&rig->shape); p++)
         if (rig->owned[p])
-            cr_assert_eq(rig->group->ops->commit(rig->group, &p, &rig->next[p], 1, true, &error), WEIR_OK, "%s",
-                         error.message);
+            cr_assert_eq(rig_commit_lane(rig, p, rig->next[p], &error), WEIR_OK, "%s", error.message);
 }
 
 static inline size_t rig_owned(const rig_member *rig)
 {
     size_t count = 0;
-    for (size_t i = 0; i < RIG_PARTITION_MAX; i++)
+    for (size_t i = 0; i < RIG_LANE_MAX; i++)
         count += rig->owned[i];
     return count;
 }
@@ -133,7 +163,7 @@ static inline size_t rig_owned(const rig_member *rig)
 static inline uint64_t rig_seen(const rig_member *rig)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < RIG_PARTITION_MAX; i++)
+    for (size_t i = 0; i < RIG_LANE_MAX; i++)
         count += rig->seen[i];
     return count;
 }
@@ -193,12 +223,14 @@ static inline void rig_await_acks(weir_port *port, rig_acks *acks, size_t count)
     cr_assert_eq(acks->count, count);
 }
 
-static inline weir_status rig_produce(weir_port *port, weir_output output, int32_t partition, int64_t source_offset,
+/* To output[partition], as if record `marker` of lane `partition` had caused it. */
+static inline weir_status rig_produce(weir_port *port, weir_output output, int32_t partition, int64_t marker,
                                       const char *payload)
 {
     weir_outgoing outgoing = {.output = output,
+                              .lane = partition,
+                              .marker = marker,
                               .partition = partition,
-                              .source_offset = source_offset,
                               .key = weir_span_text("card-1"),
                               .payload = weir_span_text(payload)};
     return port->ops->produce(port, &outgoing);
