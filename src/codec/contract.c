@@ -428,7 +428,7 @@ bool weir_contract_gather(const weir_contract_field *field, weir_span message, w
     size_t begin = scratch->used;
     weir_span inner = {0};
     weir_reader reader = weir_reader_of(message);
-    weir_wire_field value;
+    weir_wire_field value = {0};
     while (weir_wire_next(&reader, &value)) {
         if (value.number != field->id)
             continue;

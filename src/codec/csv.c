@@ -6,15 +6,25 @@
 
 enum { COLUMN_MAX = 256, CELL_SIZE_MAX = 4096 };
 
-/* Where a column's cells go: a field of the transaction, or one of a sub-message's (outer is then set). */
+/* Where a column's cells go: a field of the message, or one of a sub-message's (outer is then set). */
 typedef struct column {
     const weir_contract_field *outer, *field; /* field is NULL for a column that is ignored */
 } column;
 
 struct weir_csv {
+    const weir_contract_message *contract;
     size_t column_count;
     column columns[COLUMN_MAX];
 };
+
+/* A list has no column to go into: a type that has one is a caller's mistake. */
+static const weir_contract_message *flat_contract(weir_message_type type)
+{
+    const weir_contract_message *message = weir_contract_of(type);
+    for (unsigned i = 0; i < message->n_fields; i++)
+        weir_check(message->fields[i].label != PROTOBUF_C_LABEL_REPEATED);
+    return message;
+}
 
 /* ---- cells (RFC 4180) ------------------------------------------------------------------------------------ */
 
@@ -66,9 +76,8 @@ static bool next_cell(line_reader *line, weir_writer *cell, weir_span *text_out)
 /* ---- the header ------------------------------------------------------------------------------------------ */
 
 /* A sub-message's fields are columns of their own: latitude, longitude. */
-static bool find_column(weir_span name, column *column_out)
+static bool find_column(const weir_contract_message *message, weir_span name, column *column_out)
 {
-    const weir_contract_message *message = weir_contract_of(WEIR_MESSAGE_TRANSACTION);
     const weir_contract_field *field = weir_contract_find(message, name);
     if (field && field->type != PROTOBUF_C_TYPE_MESSAGE) {
         *column_out = (column){.field = field};
@@ -93,9 +102,9 @@ static weir_status add_column(weir_csv *csv, weir_span name, weir_error *error)
     bool ignored = name.size > 0 && name.data[0] == '_';
     if (csv->column_count == COLUMN_MAX)
         return weir_error_set(error, WEIR_INVALID, "more than %d columns", COLUMN_MAX);
-    if (!ignored && !find_column(name, &found))
-        return weir_error_set(error, WEIR_INVALID, "column %zu: \"%.*s\" is not a field of weir.v1.Transaction",
-                              csv->column_count + 1, (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
+    if (!ignored && !find_column(csv->contract, name, &found))
+        return weir_error_set(error, WEIR_INVALID, "column %zu: \"%.*s\" is not a field of %s", csv->column_count + 1,
+                              (int)(name.size < 64 ? name.size : 64), (const char *)name.data, csv->contract->name);
     for (size_t i = 0; !ignored && i < csv->column_count; i++)
         if (csv->columns[i].field == found.field)
             return weir_error_set(error, WEIR_INVALID, "%s is given twice", found.field->name);
@@ -118,11 +127,12 @@ static weir_status read_header(weir_csv *csv, weir_span header, weir_error *erro
     return status;
 }
 
-weir_status weir_csv_open(weir_span header, weir_csv **csv_out, weir_error *error)
+weir_status weir_csv_open(weir_message_type type, weir_span header, weir_csv **csv_out, weir_error *error)
 {
     weir_csv *csv = calloc(1, sizeof *csv);
     if (!csv)
         return weir_error_set(error, WEIR_FULL, "no memory for the columns of a CSV file");
+    csv->contract = flat_contract(type);
     weir_status status = read_header(csv, header, error);
     if (status == WEIR_OK)
         *csv_out = csv;
@@ -197,10 +207,9 @@ static weir_status put_inner(const weir_csv *csv, const row *cells, const weir_c
 
 static weir_status put_row(const weir_csv *csv, const row *cells, weir_writer *message, weir_error *error)
 {
-    const weir_contract_message *contract = weir_contract_of(WEIR_MESSAGE_TRANSACTION);
     weir_status status = WEIR_OK;
-    for (unsigned i = 0; status == WEIR_OK && i < contract->n_fields; i++) {
-        const weir_contract_field *field = &contract->fields[i];
+    for (unsigned i = 0; status == WEIR_OK && i < csv->contract->n_fields; i++) {
+        const weir_contract_field *field = &csv->contract->fields[i];
         status = field->type == PROTOBUF_C_TYPE_MESSAGE ? put_inner(csv, cells, field, message, error)
                                                         : put_cell(csv, cells, field, message, error);
     }
@@ -215,7 +224,7 @@ weir_status weir_csv_row(weir_csv *csv, weir_span line, weir_writer *message, we
     if (status == WEIR_OK)
         status = put_row(csv, &cells, message, error);
     if (status == WEIR_OK && message->failed)
-        status = weir_error_set(error, WEIR_FULL, "a transaction of more than %zu bytes", message->size);
+        status = weir_error_set(error, WEIR_FULL, "a message of more than %zu bytes", message->size);
     if (status != WEIR_OK)
         message->used = begin;
     return status;
@@ -258,10 +267,10 @@ static void write_names(const weir_contract_message *message, weir_writer *csv, 
     }
 }
 
-void weir_csv_write_header(weir_writer *csv)
+void weir_csv_write_header(weir_message_type type, weir_writer *csv)
 {
     bool first = true;
-    write_names(weir_contract_of(WEIR_MESSAGE_TRANSACTION), csv, &first);
+    write_names(flat_contract(type), csv, &first);
 }
 
 /* Inside a sub-message that is there, a zero is a value (latitude 0 is the equator); elsewhere a default is
@@ -302,13 +311,14 @@ static bool write_cells(const weir_contract_message *message, weir_span bytes, b
     return true;
 }
 
-weir_status weir_csv_write_row(weir_span message, weir_writer *csv, weir_error *error)
+weir_status weir_csv_write_row(weir_message_type type, weir_span message, weir_writer *csv, weir_error *error)
 {
+    const weir_contract_message *contract = flat_contract(type);
     bool first = true;
     size_t begin = csv->used;
-    if (!write_cells(weir_contract_of(WEIR_MESSAGE_TRANSACTION), message, false, &first, csv)) {
+    if (!write_cells(contract, message, false, &first, csv)) {
         csv->used = begin;
-        return weir_error_set(error, WEIR_CORRUPT, "%zu bytes are not a weir.v1.Transaction", message.size);
+        return weir_error_set(error, WEIR_CORRUPT, "%zu bytes are not a %s", message.size, contract->name);
     }
     if (csv->failed)
         return weir_error_set(error, WEIR_FULL, "a row of more than %zu bytes", csv->size);

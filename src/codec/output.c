@@ -154,7 +154,7 @@ static bool read_source(weir_span bytes, uint32_t first, int32_t *partition_out,
     uint64_t place[2] = {0};
     bool named = false;
     weir_reader reader = weir_reader_of(bytes);
-    weir_wire_field field;
+    weir_wire_field field = {0};
     while (weir_wire_next(&reader, &field)) {
         if (field.number < first || field.number > first + 2)
             continue;

@@ -1,9 +1,9 @@
 #include "weir/codec/transaction.h"
 
+#include "limits.h"
 #include "utf8.h"
 #include "weir/base/check.h"
 #include "weir/base/hash.h"
-#include "weir/base/units.h"
 #include "wire.h"
 
 #include <math.h>
@@ -28,24 +28,21 @@ enum {
 };
 enum { LATITUDE = 1, LONGITUDE = 2 };
 
-enum { PAYLOAD_SIZE_MAX = 4096, IDENTIFIER_SIZE_MAX = 128, MCC_MAX = 9999 };
-#define EVENT_TIME_US_MIN (INT64_C(631152000) * WEIR_US_PER_SECOND)    /* 1990-01-01T00:00:00Z */
-#define EVENT_TIME_US_MAX (INT64_C(253402300800) * WEIR_US_PER_SECOND) /* 10000-01-01: Timestamp's end */
-#define FUTURE_US_MAX WEIR_US_PER_HOUR
+enum { MCC_MAX = 9999 };
 
 static const struct {
     const char *code, *text;
 } REJECTS[WEIR_REJECT_COUNT] = {
-    [WEIR_ACCEPTED] = {"accepted", "The record is a valid transaction."},
+    [WEIR_ACCEPTED] = {"accepted", "The record is valid."},
     [WEIR_REJECT_EMPTY] = {"empty", "The record has no payload."},
     [WEIR_REJECT_OVERSIZED] = {"oversized", "The payload is larger than the limit."},
     [WEIR_REJECT_BAD_FRAME] = {"bad_frame", "The schema frame is cut short, missing, or names another message."},
-    [WEIR_REJECT_UNDECODABLE] = {"undecodable", "The payload is not a weir.v1.Transaction."},
+    [WEIR_REJECT_UNDECODABLE] = {"undecodable", "The payload is not the protobuf message of its topic."},
     [WEIR_REJECT_INVALID_UTF8] = {"invalid_utf8", "A text field is not UTF-8, or has a NUL in it."},
     [WEIR_REJECT_MISSING_FIELD] = {"missing_field", "A required field is missing."},
     [WEIR_REJECT_ABSURD_FIELD] = {"absurd_field", "A field is out of any sensible range."},
     [WEIR_REJECT_CARD_NUMBER] = {"card_number", "The card token is a card number; payload and key are withheld."},
-    [WEIR_REJECT_FAR_FUTURE] = {"far_future", "The event time is further ahead of the clock than allowed."},
+    [WEIR_REJECT_FAR_FUTURE] = {"far_future", "The time it gives is further ahead of the clock than allowed."},
 };
 
 const char *weir_reject_code(weir_reject reject)
@@ -234,13 +231,13 @@ static const struct {
     uint8_t size_max; /* bytes */
     const char *name;
 } TEXTS[] = {
-    {TRANSACTION_ID, true, IDENTIFIER_SIZE_MAX, "transaction_id"},
-    {CARD_TOKEN, true, IDENTIFIER_SIZE_MAX, "card_token"},
+    {TRANSACTION_ID, true, WEIR_IDENTIFIER_SIZE_MAX, "transaction_id"},
+    {CARD_TOKEN, true, WEIR_IDENTIFIER_SIZE_MAX, "card_token"},
     {CURRENCY, true, 3, "currency"},
-    {MERCHANT_ID, false, IDENTIFIER_SIZE_MAX, "merchant_id"},
-    {TERMINAL_ID, false, IDENTIFIER_SIZE_MAX, "terminal_id"},
+    {MERCHANT_ID, false, WEIR_IDENTIFIER_SIZE_MAX, "merchant_id"},
+    {TERMINAL_ID, false, WEIR_IDENTIFIER_SIZE_MAX, "terminal_id"},
     {MERCHANT_COUNTRY, false, 2, "merchant_country"},
-    {DEVICE_ID, false, IDENTIFIER_SIZE_MAX, "device_id"},
+    {DEVICE_ID, false, WEIR_IDENTIFIER_SIZE_MAX, "device_id"},
 };
 enum { TEXT_COUNT = sizeof TEXTS / sizeof *TEXTS };
 
@@ -284,10 +281,8 @@ static const char *absurd_field(const wire_message *wire, const weir_decode_limi
     for (size_t i = 0; i < TEXT_COUNT; i++)
         if (wire->texts[TEXTS[i].number].size > TEXTS[i].size_max)
             return TEXTS[i].name;
-    int64_t time_us_min = limits->event_time_us_min ? limits->event_time_us_min : EVENT_TIME_US_MIN;
-    int64_t time_us = (int64_t)wire->numbers[EVENT_TIME_US];
     int64_t amount_minor = (int64_t)wire->numbers[AMOUNT_MINOR];
-    if (time_us < time_us_min || time_us >= EVENT_TIME_US_MAX)
+    if (weir_limits_is_absurd_time((int64_t)wire->numbers[EVENT_TIME_US], limits))
         return "event_time_us";
     if (amount_minor < -WEIR_AMOUNT_MINOR_MAX || amount_minor > WEIR_AMOUNT_MINOR_MAX)
         return "amount_minor";
@@ -302,13 +297,6 @@ static const char *absurd_field(const wire_message *wire, const weir_decode_limi
     if (!is_degrees(wire->longitude, 180))
         return "location.longitude";
     return NULL;
-}
-
-static bool is_far_future(int64_t time_us, const weir_decode_limits *limits, int64_t now_us)
-{
-    int64_t future_us = limits->future_us_max ? limits->future_us_max : FUTURE_US_MAX;
-    int64_t latest_us;
-    return !__builtin_add_overflow(now_us, future_us, &latest_us) && time_us > latest_us;
 }
 
 /* A code this version does not know counts as unspecified. */
@@ -354,31 +342,20 @@ static weir_reject check_meaning(const wire_message *wire, const weir_decode_lim
     const char *absurd = absurd_field(wire, limits);
     if (absurd)
         return fault(transaction, WEIR_REJECT_ABSURD_FIELD, absurd);
-    if (is_far_future((int64_t)wire->numbers[EVENT_TIME_US], limits, now_us))
+    if (weir_limits_is_far_future((int64_t)wire->numbers[EVENT_TIME_US], limits, now_us))
         return fault(transaction, WEIR_REJECT_FAR_FUTURE, "event_time_us");
     fill_event(wire, transaction);
     return WEIR_ACCEPTED;
-}
-
-static weir_reject read_payload(weir_span payload, const weir_decode_limits *limits, wire_message *wire)
-{
-    size_t size_max = limits->payload_size_max ? limits->payload_size_max : PAYLOAD_SIZE_MAX;
-    weir_span message;
-    int64_t schema_id;
-    if (payload.size == 0)
-        return WEIR_REJECT_EMPTY;
-    if (payload.size > size_max)
-        return WEIR_REJECT_OVERSIZED;
-    if (!weir_frame_strip(limits->framing, payload, &message, &schema_id))
-        return WEIR_REJECT_BAD_FRAME;
-    return read_message(message, wire) ? WEIR_ACCEPTED : WEIR_REJECT_UNDECODABLE;
 }
 
 weir_reject weir_transaction_decode(weir_span payload, const weir_decode_limits *limits, int64_t now_us,
                                     weir_transaction *transaction_out)
 {
     wire_message wire;
-    weir_reject reject = read_payload(payload, limits, &wire);
+    weir_span message;
+    weir_reject reject = weir_limits_strip(payload, limits, &message);
+    if (reject == WEIR_ACCEPTED && !read_message(message, &wire))
+        reject = WEIR_REJECT_UNDECODABLE;
     if (reject != WEIR_ACCEPTED) {
         *transaction_out = (weir_transaction){0};
         return reject;

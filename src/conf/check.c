@@ -45,14 +45,15 @@ typedef struct topic {
     const char *option, *name;
 } topic;
 
-enum { TOPIC_COUNT = 4 };
+enum { TOPIC_COUNT = 5 };
 
 static void list_topics(const weir_conf *conf, topic topics_out[TOPIC_COUNT])
 {
     topics_out[0] = (topic){"topics.transactions", conf->topics_transactions};
-    topics_out[1] = (topic){"topics.alerts", conf->topics_alerts};
-    topics_out[2] = (topic){"topics.scores", conf->topics_scores};
-    topics_out[3] = (topic){"topics.dead_letters", conf->topics_dead_letters};
+    topics_out[1] = (topic){"topics.labels", conf->topics_labels};
+    topics_out[2] = (topic){"topics.alerts", conf->topics_alerts};
+    topics_out[3] = (topic){"topics.scores", conf->topics_scores};
+    topics_out[4] = (topic){"topics.dead_letters", conf->topics_dead_letters};
 }
 
 /* Kafka's own rule: org.apache.kafka.common.internals.Topic. */
@@ -81,6 +82,26 @@ static void topics_differ(const weir_conf *conf, findings *found)
                      topics[k].option, topics[i].name);
 }
 
+/* `<group.id>.stage.<entity>` and `<group.id>.clock` are weir's own, whatever stages are on today. */
+static bool is_internal(const weir_conf *conf, const char *name)
+{
+    size_t group_size = strlen(conf->group_id);
+    if (strncmp(name, conf->group_id, group_size) != 0)
+        return false;
+    const char *rest = name + group_size;
+    return strcmp(rest, ".clock") == 0 || strncmp(rest, ".stage.", strlen(".stage.")) == 0;
+}
+
+static void topics_are_not_internal(const weir_conf *conf, findings *found)
+{
+    topic topics[TOPIC_COUNT];
+    list_topics(conf, topics);
+    for (size_t i = 0; i < TOPIC_COUNT; i++)
+        if (is_internal(conf, topics[i].name))
+            find(found, "%s is \"%.80s\"; names of that form are weir's internal topics in group %.80s.",
+                 topics[i].option, topics[i].name, conf->group_id);
+}
+
 static void framed_outputs_have_schemas(const weir_conf *conf, findings *found)
 {
     const struct {
@@ -96,10 +117,32 @@ static void framed_outputs_have_schemas(const weir_conf *conf, findings *found)
                  OUTPUTS[i].topic_option, OUTPUTS[i].id_option);
 }
 
+/* What a stage may keep histories of; the first is the entity of the input topic's key. */
+static const char *const ENTITIES[] = {"card", "terminal", "merchant", "device"};
+enum { ENTITY_COUNT = sizeof ENTITIES / sizeof *ENTITIES };
+
+static bool is_entity(const char *name)
+{
+    for (size_t i = 0; i < ENTITY_COUNT; i++)
+        if (strcmp(name, ENTITIES[i]) == 0)
+            return true;
+    return false;
+}
+
 static void stages_are_known(const weir_conf *conf, findings *found)
 {
-    if (conf->stages.count != 1 || strcmp(conf->stages.items[0], "card") != 0)
-        find(found, "stages has to be [card]; this version keeps histories of cards only.");
+    const weir_conf_list *stages = &conf->stages;
+    const char *first = stages->count ? stages->items[0] : "";
+    if (strcmp(first, ENTITIES[0]) != 0)
+        find(found, "stages begins with \"%.80s\"; wanted card first, the key of the transactions.", first);
+    for (size_t i = 0; i < stages->count; i++) {
+        if (!is_entity(stages->items[i]))
+            find(found, "stages has \"%.80s\"; wanted card, then any of terminal, merchant, device.",
+                 stages->items[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(stages->items[i], stages->items[k]) == 0)
+                find(found, "stages has \"%.80s\" twice; each entity is one stage.", stages->items[i]);
+    }
 }
 
 static void replicas_are_possible(const weir_conf *conf, findings *found)
@@ -109,7 +152,8 @@ static void replicas_are_possible(const weir_conf *conf, findings *found)
 }
 
 static void (*const RULES[])(const weir_conf *conf, findings *found) = {
-    required_are_set, topics_have_legal_names, topics_differ, framed_outputs_have_schemas, stages_are_known,
+    required_are_set,        topics_have_legal_names,     topics_differ,
+    topics_are_not_internal, framed_outputs_have_schemas, stages_are_known,
     replicas_are_possible,
 };
 

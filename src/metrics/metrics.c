@@ -3,6 +3,7 @@
 #include "metrics/parts.h"
 #include "weir/base/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,7 @@ void weir_metrics_set_series(weir_metrics *metrics, weir_metric metric, const ch
 void weir_metrics_clear_series(weir_metrics *metrics, weir_metric metric)
 {
     weir_check(weir_metric_is_series(metric));
-    weir_metrics_series_remove(&metrics->series, metric, NULL, NULL);
+    weir_metrics_series_remove(&metrics->series, metric, NULL, 0);
 }
 
 typedef struct partition_text {
@@ -97,23 +98,31 @@ static partition_text text_of(int32_t partition)
     return text;
 }
 
-void weir_metrics_set_partition(weir_metrics *metrics, weir_metric metric, int32_t partition, double value)
+void weir_metrics_set_partition(weir_metrics *metrics, weir_metric metric, const char *stage, int32_t partition,
+                                double value)
 {
     partition_text text = text_of(partition);
-    weir_check(weir_metric_label_count(metric) == 1);
-    weir_metrics_set_series(metrics, metric, (const char *const[]){text.bytes}, value);
+    weir_check(weir_metric_label_count(metric) == 2);
+    weir_metrics_set_series(metrics, metric, (const char *const[]){stage, text.bytes}, value);
 }
 
-void weir_metrics_set_partition_state(weir_metrics *metrics, int32_t partition, const char *state)
+/* Removes the series of `metric`, or of any when WEIR_METRIC_COUNT, that are about this partition. */
+static void remove_partition(weir_metrics *metrics, weir_metric metric, const char *stage, partition_text partition)
+{
+    const weir_metrics_label labels[] = {{"stage", stage}, {"partition", partition.bytes}};
+    weir_metrics_series_remove(&metrics->series, metric, labels, sizeof labels / sizeof *labels);
+}
+
+void weir_metrics_set_partition_state(weir_metrics *metrics, const char *stage, int32_t partition, const char *state)
 {
     partition_text text = text_of(partition);
-    weir_metrics_series_remove(&metrics->series, WEIR_METRIC_PARTITION_STATE, "partition", text.bytes);
-    weir_metrics_set_series(metrics, WEIR_METRIC_PARTITION_STATE, (const char *const[]){text.bytes, state}, 1);
+    remove_partition(metrics, WEIR_METRIC_PARTITION_STATE, stage, text);
+    weir_metrics_set_series(metrics, WEIR_METRIC_PARTITION_STATE, (const char *const[]){stage, text.bytes, state}, 1);
 }
 
-void weir_metrics_drop_partition(weir_metrics *metrics, int32_t partition)
+void weir_metrics_drop_partition(weir_metrics *metrics, const char *stage, int32_t partition)
 {
-    weir_metrics_series_remove(&metrics->series, WEIR_METRIC_COUNT, "partition", text_of(partition).bytes);
+    remove_partition(metrics, WEIR_METRIC_COUNT, stage, text_of(partition));
 }
 
 /* ---- reading ---- */
@@ -140,7 +149,7 @@ uint64_t weir_metrics_total(weir_metrics *metrics, weir_metric metric)
     return total;
 }
 
-double weir_metrics_gauge(weir_metrics *metrics, weir_metric metric)
+static double shard_gauge(const weir_metrics *metrics, weir_metric metric)
 {
     weir_check(weir_metric_is_shard_gauge(metric));
     bool largest = weir_metric_row_of(metric)->home == WEIR_METRIC_IN_SHARD_MAX;
@@ -151,6 +160,28 @@ double weir_metrics_gauge(weir_metrics *metrics, weir_metric metric)
         result = !largest ? result + part : part > result ? part : result;
     }
     return result;
+}
+
+/* A derived gauge is part / (part + rest). */
+static const struct {
+    weir_metric part, rest;
+} RATIOS[] = {
+    [WEIR_METRIC_PRECISION - WEIR_METRIC_DERIVED_FIRST] = {WEIR_METRIC_TRUE_POSITIVES, WEIR_METRIC_FALSE_POSITIVES},
+    [WEIR_METRIC_RECALL - WEIR_METRIC_DERIVED_FIRST] = {WEIR_METRIC_TRUE_POSITIVES, WEIR_METRIC_FALSE_NEGATIVES},
+};
+_Static_assert(sizeof RATIOS / sizeof *RATIOS == WEIR_METRIC_DERIVED_COUNT, "a ratio for every derived gauge");
+
+/* Each side is read once: what writers do meanwhile cannot make the part larger than its whole. */
+static double derived_gauge(const weir_metrics *metrics, weir_metric metric)
+{
+    double part = shard_gauge(metrics, RATIOS[metric - WEIR_METRIC_DERIVED_FIRST].part);
+    double whole = part + shard_gauge(metrics, RATIOS[metric - WEIR_METRIC_DERIVED_FIRST].rest);
+    return whole > 0 ? part / whole : NAN;
+}
+
+double weir_metrics_gauge(weir_metrics *metrics, weir_metric metric)
+{
+    return weir_metric_is_derived(metric) ? derived_gauge(metrics, metric) : shard_gauge(metrics, metric);
 }
 
 void weir_metrics_histogram(weir_metrics *metrics, weir_metric metric, weir_histogram *histogram_out)

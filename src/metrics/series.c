@@ -90,25 +90,31 @@ bool weir_metrics_series_put(weir_metrics_series_set *set, weir_metric metric, c
     return done;
 }
 
-static bool matches(const weir_metrics_series *series, weir_metric metric, const char *label_name, const char *value)
+/* Compared as stored: cut at WEIR_METRIC_TEXT_MAX - 1 bytes. */
+static bool has_label(const weir_metrics_series *series, const weir_metrics_label *label)
 {
-    if (metric != WEIR_METRIC_COUNT && series->metric != metric)
-        return false;
-    if (!label_name)
-        return true;
     for (size_t i = 0; i < weir_metric_label_count(series->metric); i++)
-        if (strcmp(weir_metric_row_of(series->metric)->labels[i], label_name) == 0)
-            return strcmp(series->labels[i], value) == 0;
+        if (strcmp(weir_metric_row_of(series->metric)->labels[i], label->name) == 0)
+            return strncmp(series->labels[i], label->value, WEIR_METRIC_TEXT_MAX - 1) == 0;
     return false;
 }
 
-void weir_metrics_series_remove(weir_metrics_series_set *set, weir_metric metric, const char *label_name,
-                                const char *value)
+static bool matches(const weir_metrics_series *series, weir_metric metric, const weir_metrics_label *labels,
+                    size_t label_count)
+{
+    bool same = metric == WEIR_METRIC_COUNT || series->metric == metric;
+    for (size_t i = 0; same && i < label_count; i++)
+        same = has_label(series, &labels[i]);
+    return same;
+}
+
+void weir_metrics_series_remove(weir_metrics_series_set *set, weir_metric metric, const weir_metrics_label *labels,
+                                size_t label_count)
 {
     pthread_mutex_lock(&set->lock);
     size_t kept = 0;
     for (size_t i = 0; i < set->count; i++)
-        if (!matches(&set->items[i], metric, label_name, value))
+        if (!matches(&set->items[i], metric, labels, label_count))
             set->items[kept++] = set->items[i];
     set->count = kept;
     pthread_mutex_unlock(&set->lock);

@@ -16,17 +16,21 @@ typedef struct weir_metrics_series {
 
 typedef struct weir_metrics_series_set {
     pthread_mutex_t lock;
-    weir_metrics_series *items; /* sorted by metric, then by first label as a number where it is one: shown in order */
+    weir_metrics_series *items; /* sorted by metric, then by labels, as numbers where they are: shown in order */
     size_t count, capacity;
 } weir_metrics_series_set;
 
 /* Finds or makes the series and sets its value. False when there is no memory. Takes the lock. */
 bool weir_metrics_series_put(weir_metrics_series_set *set, weir_metric metric, const char *const *labels, double value);
 
-/* Removes the series of `metric` (any when WEIR_METRIC_COUNT) whose label of that name equals `value` (any when the
- * name is NULL). Takes the lock. */
-void weir_metrics_series_remove(weir_metrics_series_set *set, weir_metric metric, const char *label_name,
-                                const char *value);
+typedef struct weir_metrics_label {
+    const char *name, *value;
+} weir_metrics_label;
+
+/* Removes the series of `metric` (any when WEIR_METRIC_COUNT) that have all the given labels; with none given, all of
+ * them. Takes the lock. */
+void weir_metrics_series_remove(weir_metrics_series_set *set, weir_metric metric, const weir_metrics_label *labels,
+                                size_t label_count);
 
 /* A copy of all series, to be freed by the caller, so that the lock is not held while they are printed. False when
  * there is no memory. Takes the lock. */

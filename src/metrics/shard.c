@@ -42,6 +42,13 @@ void weir_metrics_set(weir_metrics_shard *shard, weir_metric metric, double valu
     atomic_store_explicit(&shard->gauges[metric - WEIR_METRIC_GAUGE_FIRST], value, memory_order_relaxed);
 }
 
+void weir_metrics_adjust(weir_metrics_shard *shard, weir_metric metric, double change)
+{
+    weir_check(weir_metric_is_shard_gauge(metric));
+    _Atomic double *part = &shard->gauges[metric - WEIR_METRIC_GAUGE_FIRST];
+    atomic_store_explicit(part, atomic_load_explicit(part, memory_order_relaxed) + change, memory_order_relaxed);
+}
+
 void weir_metrics_record(weir_metrics_shard *shard, weir_metric metric, int64_t us)
 {
     weir_check(weir_metric_is_histogram(metric));

@@ -13,7 +13,9 @@ enum {
     WEIR_METRIC_GAUGE_FIRST = WEIR_METRIC_CARDS_RESIDENT,
     WEIR_METRIC_GAUGE_COUNT = WEIR_METRIC_PROCESSING_SECONDS - WEIR_METRIC_GAUGE_FIRST,
     WEIR_METRIC_HISTOGRAM_FIRST = WEIR_METRIC_PROCESSING_SECONDS,
-    WEIR_METRIC_HISTOGRAM_COUNT = WEIR_METRIC_LAG_RECORDS - WEIR_METRIC_HISTOGRAM_FIRST
+    WEIR_METRIC_HISTOGRAM_COUNT = WEIR_METRIC_LAG_RECORDS - WEIR_METRIC_HISTOGRAM_FIRST,
+    WEIR_METRIC_DERIVED_FIRST = WEIR_METRIC_PRECISION,
+    WEIR_METRIC_DERIVED_COUNT = WEIR_METRIC_PROCESS_CPU_SECONDS - WEIR_METRIC_DERIVED_FIRST
 };
 
 static inline bool weir_metric_is_plain(weir_metric metric)
@@ -39,6 +41,11 @@ static inline bool weir_metric_is_histogram(weir_metric metric)
 static inline bool weir_metric_is_series(weir_metric metric)
 {
     return weir_metric_row_of(metric)->home == WEIR_METRIC_IN_SERIES;
+}
+
+static inline bool weir_metric_is_derived(weir_metric metric)
+{
+    return (unsigned)(metric - WEIR_METRIC_DERIVED_FIRST) < WEIR_METRIC_DERIVED_COUNT;
 }
 
 static inline size_t weir_metric_label_count(weir_metric metric)

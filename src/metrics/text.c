@@ -6,6 +6,7 @@
 #include "weir/base/check.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +55,19 @@ static void print_plain(scrape *now, weir_metric metric)
     fprintf(now->out, "%s %" PRIu64 "\n", weir_metric_row_of(metric)->name, weir_metrics_total(now->metrics, metric));
 }
 
+/* printf may well say "-nan", which nobody can read. */
+static void print_value(FILE *out, double value)
+{
+    if (isnan(value))
+        fputs(" NaN\n", out);
+    else
+        fprintf(out, " %.17g\n", value);
+}
+
 static void print_gauge(scrape *now, weir_metric metric)
 {
-    fprintf(now->out, "%s %.17g\n", weir_metric_row_of(metric)->name, weir_metrics_gauge(now->metrics, metric));
+    fputs(weir_metric_row_of(metric)->name, now->out);
+    print_value(now->out, weir_metrics_gauge(now->metrics, metric));
 }
 
 static void print_histogram(scrape *now, weir_metric metric)
@@ -90,7 +101,8 @@ static void print_series(scrape *now, weir_metric metric)
             fputs(k ? "," : "", now->out);
             print_label(now->out, row->labels[k], series->labels[k]);
         }
-        fprintf(now->out, "} %.17g\n", series->value);
+        fputc('}', now->out);
+        print_value(now->out, series->value);
     }
 }
 
@@ -116,8 +128,9 @@ static const struct {
     void (*print)(scrape *now, weir_metric metric);
 } KINDS[] = {
     {weir_metric_is_plain, print_plain},         {weir_metric_is_slotted, print_slots},
-    {weir_metric_is_shard_gauge, print_gauge},   {weir_metric_is_histogram, print_histogram},
-    {weir_metric_is_series, print_series},       {NULL, print_process},
+    {weir_metric_is_shard_gauge, print_gauge},   {weir_metric_is_derived, print_gauge},
+    {weir_metric_is_histogram, print_histogram}, {weir_metric_is_series, print_series},
+    {NULL, print_process},
 };
 
 static void print_metric(scrape *now, weir_metric metric)

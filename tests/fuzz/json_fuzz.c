@@ -48,25 +48,26 @@ static void go_round(weir_message_type type, weir_span message, bool is_canonica
     weir_check(weir_span_equal(written(&first), written(&second)));
 }
 
-static void try_csv(weir_span text)
+static void try_csv(weir_message_type type, weir_span text)
 {
     static uint8_t memory[2][ROOM], header_memory[4096];
     const uint8_t *line_end = text.size ? memchr(text.data, '\n', text.size) : NULL;
     weir_csv *csv, *round;
-    if (!line_end || weir_csv_open(weir_span_of(text.data, (size_t)(line_end - text.data)), &csv, NULL) != WEIR_OK)
+    if (!line_end ||
+        weir_csv_open(type, weir_span_of(text.data, (size_t)(line_end - text.data)), &csv, NULL) != WEIR_OK)
         return;
     weir_writer header = weir_writer_of(header_memory, sizeof header_memory);
-    weir_csv_write_header(&header);
-    weir_check(weir_csv_open(written(&header), &round, NULL) == WEIR_OK);
+    weir_csv_write_header(type, &header);
+    weir_check(weir_csv_open(type, written(&header), &round, NULL) == WEIR_OK);
     weir_writer message = weir_writer_of(memory[0], ROOM);
     line_end++;
     weir_span line = weir_span_of(line_end, (size_t)(text.data + text.size - line_end));
     weir_status status = weir_csv_row(csv, line, &message, NULL);
     if (status == WEIR_OK) {
-        weir_check(protobuf_c_accepts(WEIR_MESSAGE_TRANSACTION, written(&message)));
-        go_round(WEIR_MESSAGE_TRANSACTION, written(&message), true);
+        weir_check(protobuf_c_accepts(type, written(&message)));
+        go_round(type, written(&message), true);
         weir_writer row = weir_writer_of(memory[1], ROOM);
-        weir_check(weir_csv_write_row(written(&message), &row, NULL) == WEIR_OK);
+        weir_check(weir_csv_write_row(type, written(&message), &row, NULL) == WEIR_OK);
     } else {
         weir_check(message.used == 0);
     }
@@ -87,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             weir_check(message.used == 0 && error.message[0] != '\0');
         go_round((weir_message_type)type, input, false);
     }
-    try_csv(input);
+    try_csv(WEIR_MESSAGE_TRANSACTION, input);
+    try_csv(WEIR_MESSAGE_LABEL, input);
     weir_writer text = weir_writer_of(memory, ROOM);
     weir_json_write_text(&text, input);
     weir_check(text.failed || (text.used >= 2 && memory[0] == '"' && memory[text.used - 1] == '"'));

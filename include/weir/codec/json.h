@@ -34,22 +34,24 @@ WEIR_MUST_USE weir_status weir_json_from_message(weir_message_type type, weir_sp
 void weir_json_write_text(weir_writer *json, weir_span text);
 void weir_json_write_double(weir_writer *json, double value);
 
-/* CSV with a header of Transaction field names (latitude, longitude flat; plus any column named with a leading
+/* CSV with a header of the message's field names (latitude, longitude flat; plus any column named with a leading
  * '_', ignored). RFC 4180 quoting, but a record is one line: no line ends inside quotes. An empty cell is an
- * absent field.
+ * absent field. For messages without lists: transactions and labels.
  * `open` reads the header; `row` one data line into protobuf bytes. Line ends may be there or not. */
 typedef struct weir_csv weir_csv;
 
 /* Fails: WEIR_INVALID naming the column. Owns: *csv_out is the caller's, for weir_csv_close. */
-WEIR_MUST_USE weir_status weir_csv_open(weir_span header, weir_csv **csv_out, weir_error *error);
+WEIR_MUST_USE weir_status weir_csv_open(weir_message_type type, weir_span header, weir_csv **csv_out,
+                                        weir_error *error);
 /* Fails: WEIR_INVALID naming the column or field; WEIR_FULL when the writer is. Thread: one at a time per csv. */
 WEIR_MUST_USE weir_status weir_csv_row(weir_csv *csv, weir_span line, weir_writer *message, weir_error *error);
 void weir_csv_close(weir_csv *csv);
 
-/* The header of every Transaction column / one row of them, without line end / one cell, quoted where needed.
- * Fails: WEIR_CORRUPT when the bytes are not a Transaction; WEIR_FULL when the writer is. */
-void weir_csv_write_header(weir_writer *csv);
-WEIR_MUST_USE weir_status weir_csv_write_row(weir_span message, weir_writer *csv, weir_error *error);
+/* The header of every column of `type` / one row of them, without line end / one cell, quoted where needed.
+ * Fails: WEIR_CORRUPT when the bytes are not a `type`; WEIR_FULL when the writer is. */
+void weir_csv_write_header(weir_message_type type, weir_writer *csv);
+WEIR_MUST_USE weir_status weir_csv_write_row(weir_message_type type, weir_span message, weir_writer *csv,
+                                             weir_error *error);
 void weir_csv_write_text(weir_writer *csv, weir_span text);
 
 #endif

@@ -17,9 +17,9 @@ typedef enum weir_reject {
     WEIR_REJECT_EMPTY,         /* no payload (a tombstone) */
     WEIR_REJECT_OVERSIZED,     /* payload larger than the limit */
     WEIR_REJECT_BAD_FRAME,
-    WEIR_REJECT_UNDECODABLE,   /* not a weir.v1.Transaction */
+    WEIR_REJECT_UNDECODABLE,   /* not the message of its topic: a weir.v1.Transaction, a weir.v1.Label */
     WEIR_REJECT_INVALID_UTF8,  /* a text field is not UTF-8, or has a NUL in it */
-    WEIR_REJECT_MISSING_FIELD, /* transaction_id, card_token, event_time_us or currency */
+    WEIR_REJECT_MISSING_FIELD, /* a transaction's id, card_token, event_time_us or currency; a label's (label.h) */
     WEIR_REJECT_ABSURD_FIELD,  /* out of any sensible range; the detail names the field */
     WEIR_REJECT_CARD_NUMBER,   /* the token is a card number: 13-19 digits passing Luhn; payload and key are withheld */
     WEIR_REJECT_FAR_FUTURE,    /* event time further ahead of the clock than allowed */

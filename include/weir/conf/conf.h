@@ -76,7 +76,8 @@ typedef struct weir_conf {
     /* the stream */
     char *brokers;
     char *group_id, *group_instance_id, *client_id;
-    char *topics_transactions, *topics_alerts, *topics_scores, *topics_dead_letters; /* outputs: "" = off */
+    char *topics_transactions, *topics_labels;                          /* labels: "" = none */
+    char *topics_alerts, *topics_scores, *topics_dead_letters;          /* outputs: "" = off */
     bool create_topics;
     int64_t replication_factor; /* -1 = the broker's default */
     int64_t session_timeout_us, linger_us, commit_interval_us, drain_timeout_us;
@@ -96,6 +97,7 @@ typedef struct weir_conf {
     int64_t workers; /* 0 = one a core */
     bool pin_workers;
     int64_t batch_event_max;
+    int64_t alignment_drift_max_us, alignment_idle_us;
     /* state */
     char *state_dir;
     int64_t state_memory_bytes, state_checkpoint_interval_us, state_horizon_us;
@@ -157,8 +159,9 @@ WEIR_MUST_USE weir_status weir_conf_load(const weir_conf_inputs *inputs, weir_co
 /* Frees what load filled in; a zeroed weir_conf is allowed. */
 void weir_conf_deinit(weir_conf *conf);
 
-/* What values cannot say one by one: required ones are there (for a service), topics differ, a schema id comes with
- * Confluent framing, stages are ones this version has. Calls `problem` with a sentence each; returns how many. */
+/* What values cannot say one by one: required ones are there (for a service), topics differ and are none of weir's
+ * internal ones, a schema id comes with Confluent framing, stages are known and begin with card. Calls `problem` with a
+ * sentence each; returns how many. */
 size_t weir_conf_check(const weir_conf *conf, void (*problem)(void *context, const char *sentence), void *context);
 
 /* How many arguments a flag that is the configuration's takes: 2 ("--brokers" "x"), 1 ("--brokers=x", "--pin_workers"),

@@ -30,16 +30,23 @@ typedef enum weir_metric {
     WEIR_METRIC_MISSING_FEATURES,
     WEIR_METRIC_SCORES,                /* records sent to the scores topic */
     WEIR_METRIC_EVICTIONS,
-    WEIR_METRIC_CARD_LOADS,            /* cards read back from the store */
+    WEIR_METRIC_CARD_LOADS,            /* entities read back from the store */
     WEIR_METRIC_COMMIT_FAILURES,       /* offset commits and checkpoints that failed */
     WEIR_METRIC_REBALANCES,
     WEIR_METRIC_LOG_LINES_DROPPED,
+    WEIR_METRIC_HOP_RECORDS,           /* records handed to the producer for the next stage */
+    WEIR_METRIC_HOP_EVENTS,            /* events in them, labels left out */
+    WEIR_METRIC_HOP_REDELIVERED,       /* entries of a hop applied before, and dropped */
+    WEIR_METRIC_HOP_REFUSED,           /* records of an internal topic that are not weir's */
+    WEIR_METRIC_HOP_STRANGERS,         /* events from an instance with another model: its values count as missing */
+    WEIR_METRIC_LATE_LABELS,           /* came after events at or past their label time had been scored */
     /* counters with one label, in shards; see weir_metrics_slot */
     WEIR_METRIC_DEAD_LETTERS,          /* reason */
     WEIR_METRIC_ALERTS,                /* severity */
-    WEIR_METRIC_SLOT_LAST = WEIR_METRIC_ALERTS,
+    WEIR_METRIC_LABELS,                /* outcome: first, repeated, contrary, unknown, orphaned, rejected */
+    WEIR_METRIC_SLOT_LAST = WEIR_METRIC_LABELS,
     /* gauges, in shards: summed over the shards, or the largest (ages), as the row says */
-    WEIR_METRIC_CARDS_RESIDENT,
+    WEIR_METRIC_CARDS_RESIDENT,        /* entities of every stage, cards or not */
     WEIR_METRIC_STATE_MEMORY_BYTES,
     WEIR_METRIC_STATE_MEMORY_LIMIT_BYTES,
     WEIR_METRIC_STORE_BYTES,
@@ -47,16 +54,24 @@ typedef enum weir_metric {
     WEIR_METRIC_FETCH_QUEUE_RECORDS,
     WEIR_METRIC_FETCH_QUEUE_BYTES,
     WEIR_METRIC_WORKERS,
+    WEIR_METRIC_TRUE_POSITIVES,        /* labelled events by what the model had said of them */
+    WEIR_METRIC_FALSE_POSITIVES,
+    WEIR_METRIC_FALSE_NEGATIVES,
+    WEIR_METRIC_TRUE_NEGATIVES,
+    WEIR_METRIC_LANES_HELD,            /* source partitions waiting for slower ones */
     /* histograms of microseconds, in shards; shown in seconds */
     WEIR_METRIC_PROCESSING_SECONDS,    /* record received -> its outputs handed to the producer */
     WEIR_METRIC_EVENT_AGE_SECONDS,     /* event time -> scored */
     WEIR_METRIC_CHECKPOINT_DURATION_SECONDS,
     WEIR_METRIC_BATCH_SECONDS,         /* one batch: decode to produce */
     /* gauges with labels: series */
-    WEIR_METRIC_LAG_RECORDS,           /* partition */
-    WEIR_METRIC_PARTITION_STATE,       /* partition, state */
+    WEIR_METRIC_LAG_RECORDS,           /* stage, partition */
+    WEIR_METRIC_PARTITION_STATE,       /* stage, partition, state */
     WEIR_METRIC_MODEL_INFO,            /* name, version, id */
     WEIR_METRIC_BUILD_INFO,            /* version */
+    /* gauges worked out from other gauges when asked for; NaN while there is nothing to divide by */
+    WEIR_METRIC_PRECISION,
+    WEIR_METRIC_RECALL,
     /* the process, read from /proc when asked for */
     WEIR_METRIC_PROCESS_CPU_SECONDS,
     WEIR_METRIC_PROCESS_RESIDENT_BYTES,
@@ -75,7 +90,13 @@ enum { WEIR_METRIC_LABEL_MAX = 3, WEIR_METRIC_SLOT_MAX = 24, WEIR_METRIC_TEXT_MA
 typedef struct weir_metric_row {
     const char *name; /* as shown: weir_events_total */
     weir_metric_type type;
-    enum { WEIR_METRIC_IN_SHARD_SUM, WEIR_METRIC_IN_SHARD_MAX, WEIR_METRIC_IN_SERIES, WEIR_METRIC_OF_PROCESS } home;
+    enum {
+        WEIR_METRIC_IN_SHARD_SUM,
+        WEIR_METRIC_IN_SHARD_MAX,
+        WEIR_METRIC_IN_SERIES,
+        WEIR_METRIC_DERIVED,
+        WEIR_METRIC_OF_PROCESS
+    } home;
     const char *labels[WEIR_METRIC_LABEL_MAX]; /* NULL after the last */
     const char *help;
 } weir_metric_row;
@@ -104,6 +125,10 @@ void weir_metrics_add_slot(weir_metrics_shard *shard, weir_metric metric, size_t
 /* Sets this thread's part of a gauge without labels. */
 void weir_metrics_set(weir_metrics_shard *shard, weir_metric metric, double value);
 
+/* Adds `change`, which may be negative, to this thread's part of a gauge without labels: for what is counted up and
+ * down. A part alone may be below zero (begun on one thread, ended on another); the sum is what counts. */
+void weir_metrics_adjust(weir_metrics_shard *shard, weir_metric metric, double change);
+
 /* Counts one duration. */
 void weir_metrics_record(weir_metrics_shard *shard, weir_metric metric, int64_t us);
 
@@ -120,18 +145,20 @@ void weir_metrics_set_series(weir_metrics *metrics, weir_metric metric, const ch
 /* Forgets every label set of a metric (before the next model's is set). */
 void weir_metrics_clear_series(weir_metrics *metrics, weir_metric metric);
 
-/* Gauges of a partition: one value, or the state it is in (one series with value 1, the former state forgotten).
- * drop forgets all there is about a partition, when it is given away. */
-void weir_metrics_set_partition(weir_metrics *metrics, weir_metric metric, int32_t partition, double value);
-void weir_metrics_set_partition_state(weir_metrics *metrics, int32_t partition, const char *state);
-void weir_metrics_drop_partition(weir_metrics *metrics, int32_t partition);
+/* Gauges of a stage's partition: one value, or the state it is in (one series with value 1, the former state
+ * forgotten). drop forgets all there is about that partition of that stage, when it is given away. */
+void weir_metrics_set_partition(weir_metrics *metrics, weir_metric metric, const char *stage, int32_t partition,
+                                double value);
+void weir_metrics_set_partition_state(weir_metrics *metrics, const char *stage, int32_t partition, const char *state);
+void weir_metrics_drop_partition(weir_metrics *metrics, const char *stage, int32_t partition);
 
 /* ---- reading; any thread ---- */
 
 /* Sum over the shards of a counter (all its slots). */
 uint64_t weir_metrics_total(weir_metrics *metrics, weir_metric metric);
 
-/* Sum (or maximum) over the shards of a gauge. */
+/* Sum (or maximum) over the shards of a gauge, or what a derived one comes to: NaN while there is nothing to divide
+ * by. */
 double weir_metrics_gauge(weir_metrics *metrics, weir_metric metric);
 
 /* Everything a histogram metric has counted, over all shards; quantiles and differences by histogram.h. */

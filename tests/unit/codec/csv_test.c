@@ -1,7 +1,7 @@
 #include "weir/codec/json.h"
 
 #include "weir/base/rng.h"
-#include "weir/codec/transaction.h"
+#include "weir/codec/label.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -10,12 +10,17 @@ enum { ROOM = 8192 };
 
 static uint8_t message_memory[ROOM];
 
-static weir_csv *open_csv(const char *header)
+static weir_csv *open_csv_of(weir_message_type type, const char *header)
 {
     weir_csv *csv = NULL;
     weir_error error = {0};
-    cr_assert_eq(weir_csv_open(weir_span_text(header), &csv, &error), WEIR_OK, "%s", error.message);
+    cr_assert_eq(weir_csv_open(type, weir_span_text(header), &csv, &error), WEIR_OK, "%s", error.message);
     return csv;
+}
+
+static weir_csv *open_csv(const char *header)
+{
+    return open_csv_of(WEIR_MESSAGE_TRANSACTION, header);
 }
 
 static weir_transaction_fields row_of(weir_csv *csv, const char *line)
@@ -97,7 +102,8 @@ Test(csv, headers_that_make_no_sense_are_refused)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         weir_csv *csv = NULL;
         weir_error error = {0};
-        cr_expect_eq(weir_csv_open(weir_span_text(CASES[i].header), &csv, &error), WEIR_INVALID);
+        cr_expect_eq(weir_csv_open(WEIR_MESSAGE_TRANSACTION, weir_span_text(CASES[i].header), &csv, &error),
+                     WEIR_INVALID);
         cr_expect_not_null(strstr(error.message, CASES[i].message), "said \"%s\"", error.message);
         cr_expect_null(csv);
     }
@@ -107,7 +113,7 @@ Test(csv, what_is_written_reads_back_to_the_same_bytes)
 {
     uint8_t header_bytes[1024], row_bytes[ROOM], bytes[ROOM];
     weir_writer header = weir_writer_of(header_bytes, sizeof header_bytes - 1);
-    weir_csv_write_header(&header);
+    weir_csv_write_header(WEIR_MESSAGE_TRANSACTION, &header);
     header_bytes[header.used] = '\0';
     cr_expect_str_eq((const char *)header_bytes,
                      "transaction_id,card_token,event_time_us,amount_minor,currency,merchant_id,terminal_id,mcc,"
@@ -133,7 +139,8 @@ Test(csv, what_is_written_reads_back_to_the_same_bytes)
         weir_writer message = weir_writer_of(bytes, sizeof bytes), row = weir_writer_of(row_bytes, sizeof row_bytes);
         weir_writer again = weir_writer_of(message_memory, ROOM);
         weir_transaction_encode(&fields, &message);
-        cr_assert_eq(weir_csv_write_row(weir_span_of(bytes, message.used), &row, NULL), WEIR_OK);
+        cr_assert_eq(weir_csv_write_row(WEIR_MESSAGE_TRANSACTION, weir_span_of(bytes, message.used), &row, NULL),
+                     WEIR_OK);
         cr_assert_eq(weir_csv_row(csv, weir_span_of(row_bytes, row.used), &again, NULL), WEIR_OK);
         cr_assert(weir_span_equal(weir_span_of(bytes, message.used), weir_span_of(message_memory, again.used)),
                   "%.*s", (int)row.used, row_bytes);
@@ -149,7 +156,37 @@ Test(csv, no_room_and_no_message_are_reported)
     cr_expect_eq(weir_csv_row(csv, weir_span_text("a long token"), &writer, NULL), WEIR_FULL);
     weir_csv_close(csv);
     writer = weir_writer_of(message_memory, ROOM);
-    cr_expect_eq(weir_csv_write_row(weir_span_text("\x0a\x7f"), &writer, NULL), WEIR_CORRUPT);
+    cr_expect_eq(weir_csv_write_row(WEIR_MESSAGE_TRANSACTION, weir_span_text("\x0a\x7f"), &writer, NULL), WEIR_CORRUPT);
     writer = weir_writer_of(little, sizeof little);
-    cr_expect_eq(weir_csv_write_row(weir_span_text("\x0a\x02hi"), &writer, NULL), WEIR_FULL);
+    cr_expect_eq(weir_csv_write_row(WEIR_MESSAGE_TRANSACTION, weir_span_text("\x0a\x02hi"), &writer, NULL), WEIR_FULL);
+}
+
+Test(csv, labels_have_their_own_columns)
+{
+    uint8_t header_bytes[1024], row_bytes[ROOM], bytes[ROOM];
+    weir_writer header = weir_writer_of(header_bytes, sizeof header_bytes - 1), row = weir_writer_of(row_bytes, ROOM);
+    weir_csv_write_header(WEIR_MESSAGE_LABEL, &header);
+    header_bytes[header.used] = '\0';
+    cr_expect_str_eq((const char *)header_bytes,
+                     "transaction_id,card_token,label_time_us,verdict,event_time_us,source");
+    weir_csv *csv = open_csv_of(WEIR_MESSAGE_LABEL, (const char *)header_bytes);
+    weir_writer message = weir_writer_of(message_memory, ROOM), wanted = weir_writer_of(bytes, sizeof bytes);
+    weir_label label = {.transaction_id = weir_span_text("tx-1"),
+                        .card_token = weir_span_text("tok"),
+                        .label_time_us = INT64_C(1700000000000000),
+                        .event_time_us = INT64_MIN,
+                        .verdict = WEIR_LABEL_FRAUD,
+                        .source = weir_span_text("chargeback, 10.4")};
+    weir_label_encode(&label, &wanted);
+    const char *line = "tx-1,tok,1700000000000000,fraud,,\"chargeback, 10.4\"";
+    cr_assert_eq(weir_csv_row(csv, weir_span_text(line), &message, NULL), WEIR_OK);
+    weir_span written = weir_span_of(message_memory, message.used);
+    cr_expect(weir_span_equal(written, weir_span_of(bytes, wanted.used)));
+    cr_assert_eq(weir_csv_write_row(WEIR_MESSAGE_LABEL, written, &row, NULL), WEIR_OK);
+    cr_expect_eq(row.used, strlen(line) + strlen("VERDICT_"), "%.*s", (int)row.used, row_bytes);
+    expect_row_refused(csv, "tx-1,tok,1,maybe,,", "verdict: \"maybe\"");
+    weir_csv_close(csv);
+    weir_error error = {0};
+    cr_expect_eq(weir_csv_open(WEIR_MESSAGE_LABEL, weir_span_text("verdict,mcc"), &csv, &error), WEIR_INVALID);
+    cr_expect_not_null(strstr(error.message, "column 2: \"mcc\" is not a field of weir.v1.Label"), "%s", error.message);
 }

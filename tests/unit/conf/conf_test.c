@@ -387,10 +387,49 @@ Test(conf, check_finds_what_values_cannot_say_alone)
     check_finds(GOOD "output.framing: confluent\noutput.alerts_schema_id: 4\n", NULL);
     check_finds(GOOD "output: {framing: confluent, alerts_schema_id: 4}\ntopics.scores: s\n",
                 "output.scores_schema_id");
-    check_finds(GOOD "stages: [card, terminal]\n", "stages has to be [card]");
-    check_finds(GOOD "stages: []\n", "stages has to be [card]");
+    check_finds(GOOD "topics.labels: alerts\n", "topics.labels and topics.alerts are both");
+    check_finds(GOOD "topics.labels: transactions\n", "topics.transactions and topics.labels are both");
+    check_finds(GOOD "topics.labels: labels\n", NULL);
     check_finds(GOOD "replication_factor: 0\n", "replication_factor");
     check_finds(GOOD "topics: {alerts: \"\", scores: \"\", dead_letters: \"\"}\n", NULL);
+}
+
+Test(conf, stages_are_any_chain_of_entities_that_begins_with_card)
+{
+    check_finds(GOOD "stages: [card]\n", NULL);
+    check_finds(GOOD "stages: [card, terminal]\n", NULL);
+    check_finds(GOOD "stages: [card, device, merchant, terminal]\n", NULL);
+    check_finds(GOOD "stages: []\n", "stages begins with \"\"; wanted card first");
+    check_finds(GOOD "stages: [terminal, card]\n", "stages begins with \"terminal\"; wanted card first");
+    check_finds(GOOD "stages: [card, branch]\n", "\"branch\"; wanted card, then any of terminal, merchant, device.");
+    check_finds(GOOD "stages: [card, terminal, terminal]\n", "\"terminal\" twice");
+    check_finds(GOOD "stages: [card, card]\n", "\"card\" twice");
+}
+
+Test(conf, internal_topics_are_not_to_be_had)
+{
+    check_finds(GOOD "topics.alerts: weir.clock\n", "topics.alerts is \"weir.clock\"");
+    check_finds(GOOD "topics.labels: weir.stage.terminal\n", "topics.labels is \"weir.stage.terminal\"");
+    check_finds(GOOD "group.id: g\ntopics.transactions: g.stage.card\n", "internal topics in group g.");
+    check_finds(GOOD "group.id: g\ntopics.labels: weir.clock\n", NULL);
+    check_finds(GOOD "topics.labels: weir.clocks\n", NULL);
+    check_finds(GOOD "topics.labels: weir.staged\n", NULL);
+    check_finds(GOOD "topics.labels: weir\n", NULL);
+}
+
+Test(conf, alignment_is_bounded)
+{
+    cr_assert_eq(load("alignment: {drift_max: 2h, idle_timeout: 5s}\n", NULL, NULL), WEIR_OK, "%s", error.message);
+    cr_expect_eq(conf.alignment_drift_max_us, 2 * WEIR_US_PER_HOUR);
+    cr_expect_eq(conf.alignment_idle_us, 5 * WEIR_US_PER_SECOND);
+    weir_conf_deinit(&conf);
+    cr_assert_eq(load(NULL, NULL, NULL), WEIR_OK);
+    cr_expect_eq(conf.alignment_drift_max_us, WEIR_US_PER_HOUR);
+    cr_expect_eq(conf.alignment_idle_us, 60 * WEIR_US_PER_SECOND);
+    cr_expect_str_eq(conf.topics_labels, "");
+    weir_conf_deinit(&conf);
+    expect_refusal("alignment.drift_max: 10ms\n", ":1:22: ", "from 1s to 3650d");
+    expect_refusal("alignment.idle_timeout: 2h\n", ":1:25: ", "from 1s to 1h");
 }
 
 Test(conf, rows_are_sound)

@@ -1,0 +1,65 @@
+/* What travels from one stage to the next: a batch of events with the values gathered so far, and of labels, from one
+ * source to one partition of the next stage's internal topic.
+ *
+ *   record   version | layout of the plan | source partition | registers an event | entries ...
+ *   event    sequence | origin partition, offset | registers, packed | the transaction as it came
+ *   label    sequence | which transaction, of which entities | label time or "cleared"
+ *
+ * A *sequence* is an entry's place in its source's log. It rises from event to event of one source, and nearly so from
+ * label to label: the receiving stage remembers what it has had of each and drops the rest. Registers are packed by value: missing, a
+ * small whole number, a float, a double; they come back to the bit.
+ *
+ * The form is weir's own and internal: only instances of one group read it. Version 1.
+ */
+#ifndef WEIR_CODEC_HOP_H
+#define WEIR_CODEC_HOP_H
+
+#include "weir/base/cursor.h"
+#include "weir/core/plan.h"
+
+typedef struct weir_hop_head {
+    uint64_t layout;          /* weir_plan_layout of the sender's plan */
+    int32_t source_partition; /* of the sending stage's input topic */
+    uint32_t register_count;  /* an event */
+} weir_hop_head;
+
+typedef enum weir_hop_kind { WEIR_HOP_EVENT, WEIR_HOP_LABEL } weir_hop_kind;
+
+typedef struct weir_hop_event {
+    int32_t origin_partition; /* of the transactions topic */
+    int64_t origin_offset;
+    const double *registers;  /* register_count of the head; writing borrows, reading fills the caller's */
+    weir_span payload;        /* the transaction's record as it came, frame and all; borrowed */
+} weir_hop_event;
+
+typedef struct weir_hop_label {
+    uint64_t transaction;                  /* hash, as in weir_event */
+    uint64_t entities[WEIR_ENTITY_COUNT];  /* of the event it marks; 0 = none */
+    int64_t event_time_us, label_time_us;  /* label_time_us INT64_MAX: cleared */
+    int64_t known_us;                      /* when the label itself became known */
+} weir_hop_label;
+
+typedef struct weir_hop_entry {
+    weir_hop_kind kind;
+    int64_t sequence; /* >= 0 */
+    union {
+        weir_hop_event event;
+        weir_hop_label label;
+    };
+} weir_hop_entry;
+
+/* Each appends to a record begun by weir_hop_begin. Sticky failure of the writer. */
+void weir_hop_begin(weir_writer *record, const weir_hop_head *head);
+void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_hop_entry *entry);
+
+/* Bytes an event's entry may need beside its payload. */
+size_t weir_hop_event_size_max(uint32_t register_count);
+
+/* Opens a record for reading. False when it is not one, or of a version this weir does not know. */
+bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *head_out);
+
+/* The next entry; an event's registers go to registers_out (register_count of them). False at the end and on malformed
+ * bytes: `reader->failed` tells which. */
+bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *registers_out, weir_hop_entry *entry_out);
+
+#endif

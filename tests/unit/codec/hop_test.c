@@ -1,0 +1,308 @@
+#include "weir/codec/hop.h"
+
+#include "weir/base/rng.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+enum { REGISTERS_MAX = 300, RECORD_SIZE = 64 * 1024, ENTRIES = 40, PAYLOAD_MAX = 200 };
+
+static uint8_t memory[RECORD_SIZE];
+
+static weir_hop_head head_of(uint32_t register_count)
+{
+    return (weir_hop_head){.layout = 0xfeedfacecafebeef, .source_partition = 3, .register_count = register_count};
+}
+
+static weir_hop_entry event_of(int64_t sequence, const double *registers, weir_span payload)
+{
+    return (weir_hop_entry){.kind = WEIR_HOP_EVENT,
+                            .sequence = sequence,
+                            .event = {.origin_partition = 11,
+                                      .origin_offset = sequence + 5,
+                                      .registers = registers,
+                                      .payload = payload}};
+}
+
+static weir_hop_entry label_of(int64_t sequence)
+{
+    return (weir_hop_entry){.kind = WEIR_HOP_LABEL,
+                            .sequence = sequence,
+                            .label = {.transaction = 0xabcdef012345,
+                                      .entities = {1, 0, UINT64_C(0xffffffffffff), 77},
+                                      .event_time_us = -5,
+                                      .label_time_us = INT64_MAX,
+                                      .known_us = INT64_C(1700000000000000)}};
+}
+
+static weir_span record_of(const weir_hop_head *head, const weir_hop_entry *entries, size_t count)
+{
+    weir_writer writer = weir_writer_of(memory, sizeof memory);
+    weir_hop_begin(&writer, head);
+    for (size_t i = 0; i < count; i++)
+        weir_hop_write(&writer, head, &entries[i]);
+    cr_assert_not(writer.failed);
+    return weir_span_of(memory, writer.used);
+}
+
+/* Missing is missing, whatever bits said so; anything else comes back to the bit. */
+static bool is_same(double a, double b)
+{
+    return isnan(a) ? isnan(b) : memcmp(&a, &b, sizeof a) == 0;
+}
+
+static void expect_same(const weir_hop_entry *read, const weir_hop_entry *written, uint32_t register_count)
+{
+    cr_assert_eq(read->kind, written->kind);
+    cr_assert_eq(read->sequence, written->sequence);
+    if (read->kind == WEIR_HOP_LABEL) {
+        cr_assert_eq(memcmp(&read->label, &written->label, sizeof read->label), 0);
+        return;
+    }
+    cr_assert_eq(read->event.origin_partition, written->event.origin_partition);
+    cr_assert_eq(read->event.origin_offset, written->event.origin_offset);
+    cr_assert(weir_span_equal(read->event.payload, written->event.payload));
+    for (uint32_t i = 0; i < register_count; i++)
+        cr_assert(is_same(read->event.registers[i], written->event.registers[i]), "register %u: %a, was %a", i,
+                  read->event.registers[i], written->event.registers[i]);
+}
+
+/* Writes one event of these registers, reads it back, and gives the size of the record. */
+static size_t round_trip(const double *registers, uint32_t count)
+{
+    double back[REGISTERS_MAX];
+    weir_hop_head head = head_of(count), found;
+    weir_hop_entry written = event_of(7, registers, weir_span_text("payload")), read;
+    weir_span record = record_of(&head, &written, 1);
+    weir_reader reader;
+    cr_assert(weir_hop_open(record, &reader, &found));
+    cr_assert_eq(found.layout, head.layout);
+    cr_assert_eq(found.source_partition, head.source_partition);
+    cr_assert_eq(found.register_count, count);
+    cr_assert(weir_hop_next(&reader, &found, back, &read));
+    cr_assert_eq(read.event.registers, back);
+    expect_same(&read, &written, count);
+    cr_assert_not(weir_hop_next(&reader, &found, back, &read));
+    cr_assert_not(reader.failed);
+    return record.size;
+}
+
+Test(hop, registers_come_back_to_the_bit)
+{
+    const double registers[] = {
+        0.0, -0.0, 1, -1, 255, 256, 65535, 65536, 65535.5, 65536.5, 0.5, 0.1, -0.1, 1e300, -1e300, 1e39, (double)0.1f,
+        NAN, -NAN, INFINITY, -INFINITY, 5e-324, 2.2250738585072014e-308, 1e-45, 1.17549435e-38, 3.4028234663852886e38,
+        16777216, 16777217, 9007199254740993.0, 1.0 / 3, 4294967296, -65535,
+    };
+    enum { COUNT = sizeof registers / sizeof *registers };
+    round_trip(registers, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) /* and each alone, as the last of a row of one, two, three ... */
+        for (uint32_t before = 0; before <= i && before < 5; before++)
+            round_trip(registers + i - before, before + 1);
+}
+
+Test(hop, random_bits_come_back_to_the_bit)
+{
+    weir_rng rng = {.state = 3};
+    double registers[REGISTERS_MAX];
+    for (int round = 0; round < 2000; round++) {
+        uint32_t count = (uint32_t)weir_rng_below(&rng, 24);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t bits = weir_rng_next(&rng);
+            memcpy(&registers[i], &bits, sizeof bits);
+            if (weir_rng_below(&rng, 3) == 0)
+                registers[i] = (double)weir_rng_below(&rng, 70000);
+            if (weir_rng_below(&rng, 5) == 0)
+                registers[i] = (double)(float)weir_rng_unit(&rng);
+        }
+        round_trip(registers, count);
+    }
+}
+
+/* What the packing is for: most of what is gathered is missing, a count, or money in cents below 655.36. */
+Test(hop, small_values_take_little_room)
+{
+    double missing[REGISTERS_MAX], counts[REGISTERS_MAX], floats[REGISTERS_MAX], doubles[REGISTERS_MAX];
+    for (int i = 0; i < REGISTERS_MAX; i++) {
+        missing[i] = NAN;
+        counts[i] = i * 200;
+        floats[i] = i + 0.25;
+        doubles[i] = i + 0.1;
+    }
+    size_t none = round_trip(missing, 0), row = REGISTERS_MAX / 4;
+    cr_expect_eq(round_trip(missing, REGISTERS_MAX), none + row + 1, "and a byte for a longer count");
+    cr_expect_eq(round_trip(counts, REGISTERS_MAX), none + row + 1 + 2 * REGISTERS_MAX);
+    cr_expect_eq(round_trip(floats, REGISTERS_MAX), none + row + 1 + 4 * REGISTERS_MAX);
+    cr_expect_eq(round_trip(doubles, REGISTERS_MAX), none + row + 1 + 8 * REGISTERS_MAX);
+}
+
+Test(hop, nothing_is_larger_than_said)
+{
+    double registers[REGISTERS_MAX];
+    for (int i = 0; i < REGISTERS_MAX; i++)
+        registers[i] = 0.1 + i;
+    for (uint32_t count = 0; count <= REGISTERS_MAX; count++) {
+        weir_hop_head head = head_of(count);
+        weir_hop_entry entry = event_of(INT64_MAX - 5, registers, weir_span_text("a payload of its own size"));
+        entry.event.origin_partition = INT32_MAX;
+        entry.event.origin_offset = INT64_MAX;
+        size_t begun = record_of(&head, NULL, 0).size, size = record_of(&head, &entry, 1).size - begun;
+        cr_assert_leq(size, weir_hop_event_size_max(count) + entry.event.payload.size);
+        /* and there being just that much room is enough */
+        weir_writer tight = weir_writer_of(memory, weir_hop_event_size_max(count) + entry.event.payload.size);
+        weir_hop_write(&tight, &head, &entry);
+        cr_assert_not(tight.failed, "%u registers", count);
+    }
+}
+
+Test(hop, a_record_too_small_fails_and_stays_in_its_bounds)
+{
+    double registers[] = {1, 0.1, NAN, 1e10};
+    weir_hop_head head = head_of(4);
+    weir_hop_entry entry = event_of(1, registers, weir_span_text("payload"));
+    size_t whole = record_of(&head, &entry, 1).size;
+    uint8_t small[256];
+    for (size_t size = 0; size < whole; size++) {
+        memset(small, 0xa5, sizeof small);
+        weir_writer writer = weir_writer_of(small, size);
+        weir_hop_begin(&writer, &head);
+        weir_hop_write(&writer, &head, &entry);
+        cr_assert(writer.failed, "%zu bytes", size);
+        for (size_t i = size; i < sizeof small; i++)
+            cr_assert_eq(small[i], 0xa5, "byte %zu of %zu was written", i, size);
+    }
+}
+
+/* ---- records of many entries ---- */
+
+typedef struct batch {
+    weir_hop_head head;
+    weir_hop_entry entries[ENTRIES];
+    double registers[ENTRIES][8];
+    uint8_t payloads[ENTRIES][PAYLOAD_MAX];
+} batch;
+
+static batch *make_batch(uint64_t seed)
+{
+    batch *it = calloc(1, sizeof *it);
+    cr_assert_not_null(it);
+    weir_rng rng = {.state = seed};
+    it->head = head_of(8);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        for (size_t k = 0; k < 8; k++)
+            it->registers[i][k] = weir_rng_below(&rng, 4) ? (double)weir_rng_below(&rng, 100000) / 8 : NAN;
+        for (size_t k = 0; k < PAYLOAD_MAX; k++)
+            it->payloads[i][k] = (uint8_t)weir_rng_next(&rng);
+        weir_span payload = weir_span_of(it->payloads[i], weir_rng_below(&rng, PAYLOAD_MAX));
+        it->entries[i] = weir_rng_below(&rng, 3) ? event_of((int64_t)(1000 * i), it->registers[i], payload)
+                                                 : label_of((int64_t)(10 * i));
+    }
+    return it;
+}
+
+Test(hop, events_and_labels_come_back_in_their_order)
+{
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        batch *it = make_batch(seed);
+        weir_span record = record_of(&it->head, it->entries, ENTRIES);
+        weir_reader reader;
+        weir_hop_head head;
+        weir_hop_entry entry;
+        double registers[8];
+        cr_assert(weir_hop_open(record, &reader, &head));
+        for (size_t i = 0; i < ENTRIES; i++) {
+            cr_assert(weir_hop_next(&reader, &head, registers, &entry), "entry %zu", i);
+            expect_same(&entry, &it->entries[i], 8);
+        }
+        cr_assert_not(weir_hop_next(&reader, &head, registers, &entry));
+        cr_assert_not(reader.failed);
+        free(it);
+    }
+}
+
+/* Cut anywhere, it yields a part of what was written and then fails, or ends where an entry does. */
+Test(hop, a_cut_record_is_no_more_than_its_beginning)
+{
+    batch *it = make_batch(5);
+    weir_span whole = record_of(&it->head, it->entries, ENTRIES);
+    bool ends[RECORD_SIZE] = {0};
+    for (size_t count = 0; count <= ENTRIES; count++)
+        ends[record_of(&it->head, it->entries, count).size] = true;
+    size_t clean = 0, begun = record_of(&it->head, NULL, 0).size;
+    record_of(&it->head, it->entries, ENTRIES);
+    for (size_t size = 0; size < whole.size; size++) {
+        uint8_t *exact = malloc(size + !size); /* so that the sanitizer sees a step too far */
+        cr_assert_not_null(exact);
+        memcpy(exact, whole.data, size);
+        weir_reader reader;
+        weir_hop_head head;
+        weir_hop_entry entry;
+        double registers[8];
+        bool opened = weir_hop_open(weir_span_of(exact, size), &reader, &head);
+        cr_assert_eq(opened, size >= begun, "%zu bytes", size);
+        size_t read = 0;
+        while (opened && weir_hop_next(&reader, &head, registers, &entry))
+            expect_same(&entry, &it->entries[read++], 8);
+        cr_assert(!opened || reader.failed != ends[size], "%zu bytes, %zu entries", size, read);
+        clean += opened && !reader.failed;
+        free(exact);
+    }
+    cr_expect_eq(clean, ENTRIES, "after the head and after each entry but the last");
+    free(it);
+}
+
+/* ---- what is not a record ---- */
+
+Test(hop, another_version_is_not_opened)
+{
+    weir_hop_head head = head_of(0), found = {.layout = 5};
+    weir_span record = record_of(&head, NULL, 0);
+    weir_reader reader;
+    cr_expect(weir_hop_open(record, &reader, &found));
+    for (int version = 0; version < 256; version++) {
+        memory[0] = (uint8_t)version;
+        cr_expect_eq(weir_hop_open(record, &reader, &found), version == 1, "version %d", version);
+    }
+    cr_expect_not(weir_hop_open((weir_span){0}, &reader, &found));
+    cr_expect_not(weir_hop_open(weir_span_text("{\"not\": \"ours\"}"), &reader, &found));
+}
+
+/* Writes numbers as a head and an entry have them; they need not make sense. */
+static weir_span forge(uint64_t source, uint64_t registers, uint64_t kind, uint64_t sequence, uint64_t partition,
+                       uint64_t offset)
+{
+    weir_writer writer = weir_writer_of(memory, sizeof memory);
+    weir_write_fixed(&writer, 1, 1);
+    weir_write_fixed(&writer, 42, 8);
+    weir_write_varint(&writer, source);
+    weir_write_varint(&writer, registers);
+    weir_write_fixed(&writer, kind, 1);
+    weir_write_varint(&writer, sequence);
+    weir_write_varint(&writer, partition);
+    weir_write_varint(&writer, offset);
+    weir_write_varint(&writer, 0); /* payload */
+    return weir_span_of(memory, writer.used);
+}
+
+static bool is_read(weir_span record)
+{
+    static double registers[1 << 16];
+    weir_reader reader;
+    weir_hop_head head;
+    weir_hop_entry entry;
+    return weir_hop_open(record, &reader, &head) && weir_hop_next(&reader, &head, registers, &entry) && !reader.failed;
+}
+
+Test(hop, numbers_out_of_range_are_refused)
+{
+    cr_expect(is_read(forge(0, 0, 0, 0, 0, 0)));
+    cr_expect(is_read(forge(INT32_MAX, 0, 0, INT64_MAX, INT32_MAX, INT64_MAX)));
+    cr_expect_not(is_read(forge((uint64_t)INT32_MAX + 1, 0, 0, 0, 0, 0)), "a source partition");
+    cr_expect_not(is_read(forge(0, 1 << 20, 0, 0, 0, 0)), "a register count nobody has");
+    cr_expect_not(is_read(forge(0, UINT64_C(1) << 32, 0, 0, 0, 0)), "one that would be 0 in 32 bits");
+    cr_expect_not(is_read(forge(0, 0, 2, 0, 0, 0)), "a kind");
+    cr_expect_not(is_read(forge(0, 0, 0, UINT64_C(1) << 63, 0, 0)), "a sequence");
+    cr_expect_not(is_read(forge(0, 0, 0, 0, UINT64_C(1) << 31, 0)), "an origin partition");
+    cr_expect_not(is_read(forge(0, 0, 0, 0, 0, UINT64_C(1) << 63)), "an origin offset");
+    cr_expect_not(is_read(forge(0, 5, 0, 0, 0, 0)), "registers that are not there");
+}
