@@ -39,7 +39,7 @@ double bench_cards_score(bench_cards *cards, const bench_rules *rules, const ben
     for (size_t at = 0, count; at < feed->count; at += count) {
         count = fill_batch(cards, feed, at, items);
         size_t done = 0;
-        bench_require(weir_engine_step(rules->engine, rules->ruleset, items, count, &done), "engine", NULL);
+        bench_require(weir_engine_step(rules->engine, rules->ruleset, 0, items, count, &done), "engine", NULL);
         weir_check(done == count && items[count - 1].arrival == WEIR_ARRIVAL_APPENDED);
     }
     return (double)(bench_cpu_ns() - began_ns) / (double)feed->count;

@@ -1,7 +1,10 @@
 #include "weir/app/generate.h"
 
 #include "app/generate_card.h"
+#include "app/generate_label.h"
+#include "app/generate_place.h"
 #include "weir/base/check.h"
+#include "weir/base/hash.h"
 #include "weir/base/units.h"
 
 #include <math.h>
@@ -20,6 +23,8 @@ static const char *const PATTERN_NAMES[WEIR_FRAUD_COUNT] = {
     [WEIR_FRAUD_ACCOUNT_TAKEOVER] = "account_takeover",
     [WEIR_FRAUD_STOLEN_FAR] = "stolen_far",
     [WEIR_FRAUD_BUST_OUT] = "bust_out",
+    [WEIR_FRAUD_COMPROMISED_TERMINAL] = "compromised_terminal",
+    [WEIR_FRAUD_COMPROMISED_MERCHANT] = "compromised_merchant",
 };
 
 /* When a card is next heard of. */
@@ -31,12 +36,15 @@ typedef struct turn {
 struct weir_generator {
     uint64_t seed, sequence;
     generate_pace pace;
-    int64_t end_us;
+    generate_places places;
+    generate_labels labels;
+    int64_t end_us, known_until_us; /* the last transaction's time: labels up to here are due */
     uint32_t card_count;
     generate_card *cards;
     turn *turns; /* a binary heap, the earliest first */
     char transaction_id[TEXT_SIZE], card_token[TEXT_SIZE], merchant_id[TEXT_SIZE], terminal_id[TEXT_SIZE],
         device_id[TEXT_SIZE];
+    char label_transaction_id[TEXT_SIZE], label_card_token[TEXT_SIZE];
 };
 
 const char *weir_fraud_pattern_name(weir_fraud_pattern pattern)
@@ -92,13 +100,29 @@ static weir_status check_config(const weir_generator_config *config, weir_error 
     return WEIR_OK;
 }
 
-static generate_pace pace_of(const weir_generator_config *config)
+static double events_per_day_of(const weir_generator_config *config)
 {
-    double events_per_day = config->events_per_day > 0 ? config->events_per_day : 2;
+    return config->events_per_day > 0 ? config->events_per_day : 2;
+}
+
+static double fraud_share_of(const weir_generator_config *config)
+{
     double share = config->fraud_share == 0 ? 0.007 : config->fraud_share;
-    double fraud_per_day = share > 0 ? share * events_per_day : 0;
-    return (generate_pace){.events_per_day = events_per_day,
-                           .fraud_scale = fraud_per_day / generate_episode_fraud_rate()};
+    return share > 0 ? share : 0;
+}
+
+/* Half of the fraud is at places; what they cannot give, cards do. */
+static void set_pace(weir_generator *generator, const weir_generator_config *config)
+{
+    static const double PLACE_SHARE = 0.5;
+    double events_per_day = events_per_day_of(config), share = fraud_share_of(config), at_places;
+    generator->labels.seed = generate_mix(config->seed ^ config->seed << 32);
+    generator->places = generate_places_for(generate_mix(~config->seed), PLACE_SHARE * share, &at_places);
+    generator->pace = (generate_pace){
+        .events_per_day = events_per_day,
+        .fraud_scale = (share - at_places) * events_per_day / generate_episode_fraud_rate(),
+        .world = generate_world_for(events_per_day * config->card_count),
+    };
 }
 
 static void begin_cards(weir_generator *generator, int64_t start_us)
@@ -122,15 +146,18 @@ weir_status weir_generator_open(const weir_generator_config *config, weir_genera
     if (generator) {
         generator->cards = calloc(config->card_count, sizeof *generator->cards);
         generator->turns = calloc(config->card_count, sizeof *generator->turns);
+        generator->labels.capacity =
+            generate_labels_capacity(events_per_day_of(config) * config->card_count, fraud_share_of(config));
+        generator->labels.items = malloc(generator->labels.capacity * sizeof *generator->labels.items);
     }
-    if (!generator || !generator->cards || !generator->turns) {
+    if (!generator || !generator->cards || !generator->turns || !generator->labels.items) {
         weir_generator_close(generator);
         return weir_error_set(error, WEIR_FULL, "no memory for %u synthetic cards", config->card_count);
     }
     generator->seed = config->seed;
-    generator->pace = pace_of(config);
     generator->end_us = config->duration_us ? start_us + config->duration_us : INT64_MAX;
     generator->card_count = config->card_count;
+    set_pace(generator, config);
     begin_cards(generator, start_us);
     *generator_out = generator;
     return WEIR_OK;
@@ -142,6 +169,7 @@ void weir_generator_close(weir_generator *generator)
         return;
     free(generator->cards);
     free(generator->turns);
+    free(generator->labels.items);
     free(generator);
 }
 
@@ -166,12 +194,20 @@ static weir_span write_number(char *text_out, const char *prefix, uint32_t value
     return weir_span_of(text_out, begin + digits);
 }
 
-/* A terminal of the shop, the same few again and again. */
-static void write_place(weir_generator *generator, const generate_merchant *merchant, weir_rng *rng,
+static weir_span write_transaction_id(const weir_generator *generator, char *text_out, uint64_t sequence)
+{
+    return write_id(text_out, "tx", generate_mix(generate_mix(generator->seed) + sequence), 16);
+}
+
+static weir_span write_card_token(const weir_generator *generator, char *text_out, uint32_t card)
+{
+    return write_id(text_out, "tok_", generate_mix(~generate_mix(generator->seed) + card), 16);
+}
+
+static void write_place(weir_generator *generator, const generate_merchant *merchant, uint32_t terminal,
                         weir_transaction_fields *fields_out)
 {
-    uint32_t terminal = (uint32_t)weir_rng_below(rng, merchant->terminal_count);
-    fields_out->terminal_id = write_number(generator->terminal_id, "t", merchant->number * 10 + terminal, 8);
+    fields_out->terminal_id = write_number(generator->terminal_id, "t", merchant->number * 10 + terminal - 1, 8);
     fields_out->has_location = true;
     fields_out->latitude = merchant->latitude;
     fields_out->longitude = merchant->longitude;
@@ -180,13 +216,11 @@ static void write_place(weir_generator *generator, const generate_merchant *merc
 static void write_transaction(weir_generator *generator, uint32_t index, int64_t at_us,
                               const generate_purchase *purchase, weir_transaction_fields *fields_out)
 {
-    generate_card *card = &generator->cards[index];
+    const generate_card *card = &generator->cards[index];
     generate_merchant merchant = generate_merchant_at(purchase->merchant);
-    bool in_person = purchase->channel == WEIR_CHANNEL_POS || purchase->channel == WEIR_CHANNEL_ATM;
-    uint64_t family = generate_mix(generator->seed);
     *fields_out = (weir_transaction_fields){
-        .transaction_id = write_id(generator->transaction_id, "tx", generate_mix(family + generator->sequence++), 16),
-        .card_token = write_id(generator->card_token, "tok_", generate_mix(~family + index), 16),
+        .transaction_id = write_transaction_id(generator, generator->transaction_id, generator->sequence),
+        .card_token = write_card_token(generator, generator->card_token, index),
         .event_time_us = at_us,
         .amount_minor = (int64_t)round(purchase->amount * 100),
         .currency = weir_span_text(generate_city_at(card->home)->currency),
@@ -199,18 +233,38 @@ static void write_transaction(weir_generator *generator, uint32_t index, int64_t
     };
     if (purchase->with_device)
         fields_out->device_id = write_id(generator->device_id, "d", purchase->device >> 16, 12);
-    if (in_person)
-        write_place(generator, &merchant, &card->rng, fields_out);
+    if (purchase->terminal)
+        write_place(generator, &merchant, purchase->terminal, fields_out);
 }
 
-/* The cardholder notices, or the bank asks: half of it within three days, the rest over weeks. */
-static weir_generated_label label_of(generate_card *card, const generate_purchase *purchase, int64_t at_us)
+/* ---- the stream --------------------------------------------------------------------------------------------- */
+
+/* Where the purchase is made (one of the shop's few terminals), and whether that place is sound. */
+static void settle_place(const weir_generator *generator, generate_card *card, int64_t at_us,
+                         generate_purchase *purchase)
 {
+    bool in_person = purchase->channel == WEIR_CHANNEL_POS || purchase->channel == WEIR_CHANNEL_ATM;
+    if (in_person)
+        purchase->terminal =
+            1 + (uint32_t)weir_rng_below(&card->rng, generate_merchant_at(purchase->merchant).terminal_count);
     if (purchase->pattern == WEIR_FRAUD_NONE)
-        return (weir_generated_label){0};
-    double days = 3 * exp(generate_normal(&card->rng));
-    return (weir_generated_label){.pattern = purchase->pattern,
-                                  .label_time_us = at_us + (int64_t)(days * WEIR_US_PER_DAY)};
+        purchase->pattern = generate_place_pattern(&generator->places, card, purchase, at_us);
+}
+
+/* Gives a purchase away as a transaction, and keeps what will become known of it. */
+static void give(weir_generator *generator, turn now, generate_purchase *purchase,
+                 weir_transaction_fields *fields_out, weir_generated_label *label_out)
+{
+    generate_card *card = &generator->cards[now.card];
+    settle_place(generator, card, now.at_us, purchase);
+    write_transaction(generator, now.card, now.at_us, purchase, fields_out);
+    generate_label about = {.event_time_us = now.at_us, .sequence = generator->sequence, .card = now.card};
+    generate_label first = generate_labels_add(&generator->labels, card, purchase, about);
+    *label_out = (weir_generated_label){.pattern = purchase->pattern,
+                                        .verdict = (weir_label_verdict)first.verdict,
+                                        .label_time_us = first.label_time_us};
+    generator->known_until_us = now.at_us;
+    generator->sequence++;
 }
 
 bool weir_generator_next(weir_generator *generator, weir_transaction_fields *fields_out,
@@ -227,12 +281,30 @@ bool weir_generator_next(weir_generator *generator, weir_transaction_fields *fie
         else
             bought = generate_episode_step(card, &generator->pace, &purchase);
         weir_check(next_turn_us(card) >= now.at_us);
-        if (bought) {
-            write_transaction(generator, now.card, now.at_us, &purchase, fields_out);
-            *label_out = label_of(card, &purchase, now.at_us);
-        }
+        if (bought)
+            give(generator, now, &purchase, fields_out, label_out);
         generator->turns[0].at_us = next_turn_us(card);
         sift_down(generator->turns, generator->card_count, 0);
     }
+    if (!bought)
+        generator->known_until_us = INT64_MAX;
     return bought;
+}
+
+bool weir_generator_next_label(weir_generator *generator, weir_label *label_out)
+{
+    generate_label label;
+    if (!generate_labels_take(&generator->labels, generator->known_until_us, &label))
+        return false;
+    weir_span transaction_id = write_transaction_id(generator, generator->label_transaction_id, label.sequence);
+    weir_span card_token = write_card_token(generator, generator->label_card_token, label.card);
+    *label_out = (weir_label){.transaction_id = transaction_id,
+                              .card_token = card_token,
+                              .source = weir_span_text(generate_label_source(&label)),
+                              .transaction = weir_hash48(transaction_id),
+                              .card_hash = weir_hash(card_token),
+                              .label_time_us = label.label_time_us,
+                              .event_time_us = label.event_time_us,
+                              .verdict = (weir_label_verdict)label.verdict};
+    return true;
 }

@@ -49,7 +49,7 @@ static int64_t next_purchase_us(generate_card *card, int64_t from_us)
 
 generate_card generate_card_of(uint64_t seed, const generate_pace *pace, int64_t start_us)
 {
-    generate_card card = {.rng = {.state = generate_mix(seed)}};
+    generate_card card = {.world = &pace->world, .rng = {.state = generate_mix(seed)}};
     weir_rng *rng = &card.rng;
     card.home = card.city = (uint16_t)generate_pick_home(rng);
     card.events_per_day = (float)(pace->events_per_day * exp(0.5 * generate_normal(rng) - 0.125));
@@ -58,9 +58,9 @@ generate_card generate_card_of(uint64_t seed, const generate_pace *pace, int64_t
     card.night_shift = (float)(generate_chance(rng, 0.05) ? 9 : generate_between(rng, -1.5, 2));
     card.device = weir_rng_next(rng);
     for (int i = 0; i < GENERATE_FAVOURITE_COUNT; i++)
-        card.favourites[i] = generate_pick_local(rng, card.home);
+        card.favourites[i] = generate_pick_local(card.world, rng, card.home);
     for (int i = 0; i < GENERATE_ONLINE_FAVOURITE_COUNT; i++)
-        card.online_favourites[i] = generate_pick_online(rng);
+        card.online_favourites[i] = generate_pick_online(card.world, rng);
     card.next_us = next_purchase_us(&card, start_us);
     generate_episode_schedule(&card, pace, start_us - WARM_UP_US);
     while (card.episode_next_us < start_us)
@@ -112,7 +112,7 @@ static generate_purchase buy_online(generate_card *card)
     weir_rng *rng = &card->rng;
     bool known = generate_chance(rng, 0.72);
     uint32_t merchant = known ? card->online_favourites[weir_rng_below(rng, GENERATE_ONLINE_FAVOURITE_COUNT)]
-                              : generate_pick_online(rng);
+                              : generate_pick_online(card->world, rng);
     generate_purchase purchase = generate_online_purchase(card, merchant);
     if (generate_chance(rng, 0.012)) /* a friend's computer, the office */
         purchase.device = weir_rng_next(rng);
@@ -135,7 +135,7 @@ static generate_purchase buy_cash(generate_card *card)
 {
     static const double NOTES[] = {20, 40, 50, 60, 80, 100, 100, 150, 200, 300};
     return (generate_purchase){
-        .merchant = generate_pick_cash_machine(&card->rng, card->city),
+        .merchant = generate_pick_cash_machine(card->world, &card->rng, card->city),
         .channel = WEIR_CHANNEL_ATM,
         .entry = WEIR_ENTRY_CHIP,
         .amount = NOTES[weir_rng_below(&card->rng, sizeof NOTES / sizeof *NOTES)],
@@ -144,7 +144,8 @@ static generate_purchase buy_cash(generate_card *card)
 
 static generate_purchase buy_by_phone(generate_card *card)
 {
-    generate_purchase purchase = generate_local_purchase(card, generate_pick_local(&card->rng, card->home));
+    uint32_t merchant = generate_pick_local(card->world, &card->rng, card->home);
+    generate_purchase purchase = generate_local_purchase(card, merchant);
     purchase.channel = WEIR_CHANNEL_MOTO;
     purchase.entry = WEIR_ENTRY_MANUAL;
     return purchase;
@@ -153,9 +154,9 @@ static generate_purchase buy_by_phone(generate_card *card)
 static generate_purchase buy_in_person(generate_card *card)
 {
     bool known = card->city == card->home && generate_chance(&card->rng, 0.65);
-    return generate_local_purchase(card, known
-                                             ? card->favourites[weir_rng_below(&card->rng, GENERATE_FAVOURITE_COUNT)]
-                                             : generate_pick_local(&card->rng, card->city));
+    uint32_t merchant = known ? card->favourites[weir_rng_below(&card->rng, GENERATE_FAVOURITE_COUNT)]
+                              : generate_pick_local(card->world, &card->rng, card->city);
+    return generate_local_purchase(card, merchant);
 }
 
 /* People shop online in the evening and at night. */

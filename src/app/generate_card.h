@@ -3,7 +3,8 @@
  *   ordinary life (generate_card.c)      one purchase after another, by the hour of the day and the habits of the card
  *   episodes      (generate_episode.c)   short scripts beside it: fraud, and honest things that look like it
  *
- * Each draws up a purchase; generate.c takes whichever of all cards comes first and writes it as a transaction.
+ * Each draws up a purchase; generate.c takes whichever of all cards comes first, asks generate_place.c whether the
+ * place it is made at is compromised, and writes it as a transaction.
  */
 #ifndef WEIR_APP_GENERATE_CARD_H
 #define WEIR_APP_GENERATE_CARD_H
@@ -16,6 +17,7 @@ enum { GENERATE_FAVOURITE_COUNT = 8, GENERATE_ONLINE_FAVOURITE_COUNT = 5 };
 /* What is about to be bought. */
 typedef struct generate_purchase {
     uint32_t merchant;
+    uint32_t terminal; /* 1 .. 9, of the merchant; 0 = not in person */
     weir_channel channel;
     weir_entry entry;
     bool declined;
@@ -37,6 +39,7 @@ typedef struct generate_script {
 } generate_script;
 
 typedef struct generate_card {
+    const generate_world *world;
     weir_rng rng;
     int64_t next_us;         /* the next ordinary purchase */
     int64_t episode_next_us; /* the next step of the episode, or the beginning of the next one */
@@ -58,9 +61,10 @@ typedef struct generate_card {
 typedef struct generate_pace {
     double events_per_day;
     double fraud_scale; /* times the rates in the table of episodes */
+    generate_world world;
 } generate_pace;
 
-/* A card that begins its life at start_us. */
+/* A card that begins its life at start_us. Borrows the pace's world. */
 generate_card generate_card_of(uint64_t seed, const generate_pace *pace, int64_t start_us);
 
 /* The ordinary purchase due at card->next_us; moves next_us on. */

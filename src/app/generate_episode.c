@@ -38,7 +38,7 @@ static int64_t begin_card_testing(generate_card *card, generate_script *script)
 {
     script->mild = generate_chance(&card->rng, 0.2);
     script->step_count = (uint8_t)(script->mild ? generate_count(&card->rng, 3, 5) : generate_count(&card->rng, 5, 12));
-    script->merchant = generate_pick_online(&card->rng);
+    script->merchant = generate_pick_online(card->world, &card->rng);
     script->device = weir_rng_next(&card->rng);
     return 0;
 }
@@ -49,8 +49,8 @@ static int64_t step_card_testing(generate_card *card, generate_script *script, g
     weir_rng *rng = &card->rng;
     bool cashing_in = is_last(script) || (script->step + 2 == script->step_count && generate_chance(rng, 0.4));
     if (generate_chance(rng, 0.35))
-        script->merchant = generate_pick_online(rng);
-    uint32_t merchant = cashing_in ? generate_pick_selling(rng, true, 0, WORTH_MUCH) : script->merchant;
+        script->merchant = generate_pick_online(card->world, rng);
+    uint32_t merchant = cashing_in ? generate_pick_selling(card->world, rng, true, 0, WORTH_MUCH) : script->merchant;
     *purchase_out = generate_online_purchase(card, merchant);
     purchase_out->entry = WEIR_ENTRY_MANUAL;
     purchase_out->with_device = generate_chance(rng, 0.6);
@@ -78,8 +78,8 @@ static int64_t step_account_takeover(generate_card *card, generate_script *scrip
 {
     static const uint16_t EASILY_SOLD[] = {5732, 6051, 5947, 5734, 5651, 4722, 0};
     weir_rng *rng = &card->rng;
-    uint32_t merchant = generate_chance(rng, 0.9) ? generate_pick_selling(rng, true, 0, EASILY_SOLD)
-                                                  : generate_pick_online(rng);
+    uint32_t merchant = generate_chance(rng, 0.9) ? generate_pick_selling(card->world, rng, true, 0, EASILY_SOLD)
+                                                  : generate_pick_online(card->world, rng);
     *purchase_out = generate_online_purchase(card, merchant);
     purchase_out->with_device = true;
     purchase_out->device = script->device;
@@ -114,8 +114,8 @@ static int64_t step_stolen_far(generate_card *card, generate_script *script, gen
     static const uint16_t EASILY_SOLD[] = {5732, 5944, 5311, 5651, 5541, 0};
     weir_rng *rng = &card->rng;
     bool cash = generate_chance(rng, 0.15);
-    uint32_t merchant = cash ? generate_pick_cash_machine(rng, script->city)
-                             : generate_pick_selling(rng, false, script->city, EASILY_SOLD);
+    uint32_t merchant = cash ? generate_pick_cash_machine(card->world, rng, script->city)
+                             : generate_pick_selling(card->world, rng, false, script->city, EASILY_SOLD);
     *purchase_out = generate_local_purchase(card, merchant);
     purchase_out->channel = cash ? WEIR_CHANNEL_ATM : WEIR_CHANNEL_POS;
     if (generate_chance(rng, script->mild ? 0.35 : 0.9))
@@ -147,9 +147,9 @@ static int64_t step_bust_out(generate_card *card, generate_script *script, gener
     int left = script->step_count - script->step;
     bool finale = left <= BUST_OUT_FINALE;
     bool online = generate_chance(rng, finale ? 0.8 : card->online_share);
-    uint32_t merchant = finale ? generate_pick_selling(rng, online, card->city, WORTH_MUCH)
-                        : online ? generate_pick_online(rng)
-                                 : generate_pick_local(rng, card->city);
+    uint32_t merchant = finale ? generate_pick_selling(card->world, rng, online, card->city, WORTH_MUCH)
+                        : online ? generate_pick_online(card->world, rng)
+                                 : generate_pick_local(card->world, rng, card->city);
     *purchase_out = online ? generate_online_purchase(card, merchant) : generate_local_purchase(card, merchant);
     double ramp = (double)script->step / (script->step_count - BUST_OUT_FINALE);
     purchase_out->amount = finale ? generate_between(rng, 700, 2500)
@@ -169,7 +169,7 @@ static int64_t begin_app_burst(generate_card *card, generate_script *script)
 {
     static const uint16_t GAMES[] = {5815, 5816, 0};
     script->step_count = (uint8_t)generate_count(&card->rng, 3, 7);
-    script->merchant = generate_pick_selling(&card->rng, true, 0, GAMES);
+    script->merchant = generate_pick_selling(card->world, &card->rng, true, 0, GAMES);
     return until_hour(card, generate_between(&card->rng, 17, 24.5));
 }
 
@@ -192,7 +192,7 @@ static int64_t begin_spree(generate_card *card, generate_script *script)
 static int64_t step_spree(generate_card *card, generate_script *script, generate_purchase *purchase_out)
 {
     (void)script;
-    *purchase_out = generate_local_purchase(card, generate_pick_local(&card->rng, card->city));
+    *purchase_out = generate_local_purchase(card, generate_pick_local(card->world, &card->rng, card->city));
     purchase_out->amount *= generate_between(&card->rng, 0.8, 3);
     purchase_out->declined = generate_chance(&card->rng, 0.03);
     return MINUTES(generate_between(&card->rng, 8, 50));
@@ -210,7 +210,7 @@ static int64_t begin_new_phone(generate_card *card, generate_script *script)
 static int64_t step_new_phone(generate_card *card, generate_script *script, generate_purchase *purchase_out)
 {
     (void)script;
-    *purchase_out = generate_online_purchase(card, generate_pick_online(&card->rng));
+    *purchase_out = generate_online_purchase(card, generate_pick_online(card->world, &card->rng));
     purchase_out->with_device = true;
     purchase_out->declined = generate_chance(&card->rng, 0.04);
     return MINUTES(generate_between(&card->rng, 4, 120));

@@ -36,6 +36,7 @@ enum {
     ONLINE_TRADE_COUNT = sizeof ONLINE_TRADES / sizeof *ONLINE_TRADES,
     CASH_MACHINE_COUNT = 40, /* the last numbers of each city */
 };
+_Static_assert(sizeof CITIES / sizeof *CITIES <= GENERATE_CITY_MAX, "a place for each city in generate_world");
 static const generate_trade CASH = {GENERATE_MCC_CASH, 0, 80, 0.6f};
 
 /* ---- chance ---------------------------------------------------------------------------------------------- */
@@ -87,12 +88,17 @@ const generate_city *generate_city_at(uint32_t index)
     return &CITIES[index];
 }
 
-uint32_t generate_pick_home(weir_rng *rng)
+static uint32_t home_weight_total(void)
 {
     uint32_t total = 0;
     for (uint32_t i = 0; i < CITY_COUNT; i++)
         total += CITIES[i].home_weight;
-    uint32_t ticket = (uint32_t)weir_rng_below(rng, total);
+    return total;
+}
+
+uint32_t generate_pick_home(weir_rng *rng)
+{
+    uint32_t ticket = (uint32_t)weir_rng_below(rng, home_weight_total());
     uint32_t city = 0;
     while (ticket >= CITIES[city].home_weight)
         ticket -= CITIES[city++].home_weight;
@@ -120,6 +126,31 @@ uint32_t generate_pick_destination(weir_rng *rng, uint32_t from)
     }
 }
 
+/* ---- how many merchants there are ------------------------------------------------------------------------ */
+
+enum { LOCAL_COUNT_MIN = 40, ONLINE_COUNT_MIN = 120, LOCALS_PER_CASH_MACHINE = 16 };
+
+static uint16_t count_within(double count, uint32_t least, uint32_t most)
+{
+    return (uint16_t)(count < least ? least : count > most ? most : count);
+}
+
+generate_world generate_world_for(double events_per_day)
+{
+    /* On average a local shop has two customers a day, an online one three. About 0.6 of all purchases are local. */
+    double local_shops = 0.6 * events_per_day / 2, online_shops = 0.35 * events_per_day / 3;
+    generate_world world = {.online_count =
+                                count_within(online_shops, ONLINE_COUNT_MIN, GENERATE_ONLINE_MERCHANT_COUNT)};
+    for (uint32_t i = 0; i < CITY_COUNT; i++) {
+        double share = (double)CITIES[i].home_weight / home_weight_total();
+        world.local_count[i] =
+            count_within(share * local_shops, LOCAL_COUNT_MIN, GENERATE_CITY_MERCHANT_COUNT - CASH_MACHINE_COUNT);
+        double cash_machines = (double)world.local_count[i] / LOCALS_PER_CASH_MACHINE;
+        world.cash_machine_count[i] = count_within(cash_machines, 2, CASH_MACHINE_COUNT);
+    }
+    return world;
+}
+
 /* ---- merchants ------------------------------------------------------------------------------------------- */
 
 static uint32_t first_of_city(uint32_t city)
@@ -134,27 +165,43 @@ static uint32_t pick_known(weir_rng *rng, uint32_t count)
     return (uint32_t)(u * u * count);
 }
 
-uint32_t generate_pick_local(weir_rng *rng, uint32_t city)
+static bool is_cash_machine(uint32_t place_in_city)
 {
-    return first_of_city(city) + pick_known(rng, GENERATE_CITY_MERCHANT_COUNT - CASH_MACHINE_COUNT);
+    return place_in_city >= GENERATE_CITY_MERCHANT_COUNT - CASH_MACHINE_COUNT;
 }
 
-uint32_t generate_pick_online(weir_rng *rng)
+uint32_t generate_pick_local(const generate_world *world, weir_rng *rng, uint32_t city)
 {
-    return pick_known(rng, GENERATE_ONLINE_MERCHANT_COUNT);
+    return first_of_city(city) + pick_known(rng, world->local_count[city]);
 }
 
-uint32_t generate_pick_cash_machine(weir_rng *rng, uint32_t city)
+uint32_t generate_pick_online(const generate_world *world, weir_rng *rng)
 {
-    return first_of_city(city + 1) - 1 - (uint32_t)weir_rng_below(rng, CASH_MACHINE_COUNT);
+    return pick_known(rng, world->online_count);
 }
 
-uint32_t generate_pick_selling(weir_rng *rng, bool online, uint32_t city, const uint16_t *mccs)
+uint32_t generate_pick_cash_machine(const generate_world *world, weir_rng *rng, uint32_t city)
+{
+    return first_of_city(city + 1) - 1 - (uint32_t)weir_rng_below(rng, world->cash_machine_count[city]);
+}
+
+bool generate_is_busy(const generate_world *world, uint32_t merchant)
+{
+    if (merchant < GENERATE_ONLINE_MERCHANT_COUNT)
+        return merchant < world->online_count / 4u;
+    uint32_t place = merchant - GENERATE_ONLINE_MERCHANT_COUNT;
+    uint32_t city = place / GENERATE_CITY_MERCHANT_COUNT, place_in_city = place % GENERATE_CITY_MERCHANT_COUNT;
+    weir_check(city < CITY_COUNT);
+    return is_cash_machine(place_in_city) || place_in_city < world->local_count[city] / 4u;
+}
+
+uint32_t generate_pick_selling(const generate_world *world, weir_rng *rng, bool online, uint32_t city,
+                               const uint16_t *mccs)
 {
     enum { TRIES = 60 };
     uint32_t number = 0;
     for (int i = 0; i < TRIES; i++) {
-        number = online ? generate_pick_online(rng) : generate_pick_local(rng, city);
+        number = online ? generate_pick_online(world, rng) : generate_pick_local(world, rng, city);
         uint16_t mcc = generate_merchant_at(number).trade->mcc;
         for (const uint16_t *wanted = mccs; *wanted; wanted++)
             if (mcc == *wanted)
@@ -192,10 +239,10 @@ generate_merchant generate_merchant_at(uint32_t number)
         return merchant;
     }
     uint32_t place = number - GENERATE_ONLINE_MERCHANT_COUNT;
-    bool is_cash = place % GENERATE_CITY_MERCHANT_COUNT >= GENERATE_CITY_MERCHANT_COUNT - CASH_MACHINE_COUNT;
+    bool is_cash = is_cash_machine(place % GENERATE_CITY_MERCHANT_COUNT);
     merchant.city = (uint16_t)(place / GENERATE_CITY_MERCHANT_COUNT);
     weir_check(merchant.city < CITY_COUNT);
-    merchant.terminal_count = is_cash ? 1 : 1 + (hash >> 40) % 6;
+    merchant.terminal_count = is_cash ? 1 : 1 + (hash >> 40) % 3;
     merchant.trade = is_cash ? &CASH : pick_trade(LOCAL_TRADES, LOCAL_TRADE_COUNT, hash >> 48);
     merchant.latitude = around(CITIES[merchant.city].latitude, hash);
     merchant.longitude = around(CITIES[merchant.city].longitude, hash >> 16);

@@ -1,5 +1,6 @@
-/* The world the generator's cards live in: cities, trades and merchants. All of it is a function of a merchant's number
- * or a city's index; nothing is stored. */
+/* The world the generator's cards live in: cities, trades and merchants. A merchant is a function of its number, a city
+ * of its index; nothing of them is stored. How many merchants are open follows from how much is bought, so that a shop
+ * and its terminals are as busy in a small stream as in a large one. */
 #ifndef WEIR_APP_GENERATE_WORLD_H
 #define WEIR_APP_GENERATE_WORLD_H
 
@@ -33,10 +34,20 @@ typedef struct generate_merchant {
 } generate_merchant;
 
 enum {
+    GENERATE_CITY_MAX = 40,
     GENERATE_CITY_MERCHANT_COUNT = 600,
     GENERATE_ONLINE_MERCHANT_COUNT = 3000,
     GENERATE_MCC_CASH = 6011, /* cash machines, at a place of their own in each city */
 };
+
+/* How many merchants are open: the first of each list; the world's people know no others. */
+typedef struct generate_world {
+    uint16_t online_count;
+    uint16_t local_count[GENERATE_CITY_MAX], cash_machine_count[GENERATE_CITY_MAX]; /* by city */
+} generate_world;
+
+/* A world for so many purchases a day in all. */
+generate_world generate_world_for(double events_per_day);
 
 uint32_t generate_city_count(void);
 const generate_city *generate_city_at(uint32_t index);
@@ -49,12 +60,16 @@ uint32_t generate_pick_destination(weir_rng *rng, uint32_t from);
 double generate_city_distance_km(uint32_t from, uint32_t to);
 
 /* Known merchants are picked more often than obscure ones. */
-uint32_t generate_pick_local(weir_rng *rng, uint32_t city);
-uint32_t generate_pick_online(weir_rng *rng);
-uint32_t generate_pick_cash_machine(weir_rng *rng, uint32_t city);
+uint32_t generate_pick_local(const generate_world *world, weir_rng *rng, uint32_t city);
+uint32_t generate_pick_online(const generate_world *world, weir_rng *rng);
+uint32_t generate_pick_cash_machine(const generate_world *world, weir_rng *rng, uint32_t city);
+
+/* One of those many people go to: the first quarter of a list, or a cash machine. */
+bool generate_is_busy(const generate_world *world, uint32_t merchant);
 
 /* An online or local merchant selling one of the (zero-ended) category codes, or after some tries any. */
-uint32_t generate_pick_selling(weir_rng *rng, bool online, uint32_t city, const uint16_t *mccs);
+uint32_t generate_pick_selling(const generate_world *world, weir_rng *rng, bool online, uint32_t city,
+                               const uint16_t *mccs);
 
 generate_merchant generate_merchant_at(uint32_t number);
 

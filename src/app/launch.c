@@ -1,6 +1,7 @@
 #include "weir/app/launch.h"
 
 #include "weir/app/admin.h"
+#include "weir/app/properties.h"
 #include "weir/broker/kafka.h"
 #include "weir/log/log.h"
 
@@ -15,9 +16,10 @@
 enum {
     IDLE_WAIT_US = 10000,
     STEP_CARD_MAX = 64,
-    BATCH_CARD_MAX = 20000,
+    BATCH_CARD_MAX = 4096, /* twice that is what a store keeps of pages freed and not yet used again */
     BATCH_SIZE_MAX = 16 << 20,
-    PATH_SIZE_MAX = 4096
+    PATH_SIZE_MAX = 4096,
+    TOPIC_SIZE_MAX = 250
 };
 
 /* Everything that is open, so that one function takes it down from wherever opening stopped. */
@@ -27,6 +29,9 @@ typedef struct launched {
     weir_metrics *metrics;
     weir_service *service;
     weir_admin admin;
+    weir_chain chain;
+    char stage_names[WEIR_ENTITY_COUNT][TOPIC_SIZE_MAX], clock_topic[TOPIC_SIZE_MAX];
+    const char *stage_topics[WEIR_ENTITY_COUNT];
     weir_kafka_property *consumer_properties, *producer_properties;
     size_t consumer_property_count, producer_property_count;
     size_t worker_count;
@@ -51,11 +56,12 @@ static weir_status make_directories(char *path, weir_error *error)
 }
 
 /* Copies of the configuration's words: `state.dir`/<topic>/<partition>. */
-static weir_status open_store(void *context, int32_t partition, weir_store **store_out, weir_error *error)
+static weir_status open_store(void *context, const char *topic, int32_t partition, weir_store **store_out,
+                              weir_error *error)
 {
     const weir_conf *conf = context;
     char path[PATH_SIZE_MAX];
-    int size = snprintf(path, sizeof path, "%s/%s/%" PRId32, conf->state_dir, conf->topics_transactions, partition);
+    int size = snprintf(path, sizeof path, "%s/%s/%" PRId32, conf->state_dir, topic, partition);
     if (size < 0 || (size_t)size >= sizeof path)
         return weir_error_set(error, WEIR_INVALID, "state.dir is too long a path");
     weir_status status = make_directories(path, error);
@@ -72,19 +78,12 @@ static const char *or_null(const char *text)
 static weir_status gather_properties(launched *it, weir_error *error)
 {
     const weir_conf *conf = it->launch->conf;
-    it->consumer_properties = calloc(conf->property_count + 1, sizeof *it->consumer_properties);
-    it->producer_properties = calloc(conf->property_count + 1, sizeof *it->producer_properties);
-    if (!it->consumer_properties || !it->producer_properties)
-        return weir_error_set(error, WEIR_FULL, "no memory for the librdkafka properties");
-    for (size_t i = 0; i < conf->property_count; i++) {
-        const weir_conf_property *property = &conf->properties[i];
-        weir_kafka_property pair = {property->name, property->value};
-        if (property->scope != WEIR_CONF_FOR_PRODUCER)
-            it->consumer_properties[it->consumer_property_count++] = pair;
-        if (property->scope != WEIR_CONF_FOR_CONSUMER)
-            it->producer_properties[it->producer_property_count++] = pair;
-    }
-    return WEIR_OK;
+    weir_status status = weir_properties_gather(conf, WEIR_CONF_FOR_CONSUMER, &it->consumer_properties,
+                                                &it->consumer_property_count, error);
+    if (status != WEIR_OK)
+        return status;
+    return weir_properties_gather(conf, WEIR_CONF_FOR_PRODUCER, &it->producer_properties, &it->producer_property_count,
+                                  error);
 }
 
 static void log_kafka(void *context, int level, const char *facility, const char *text)
@@ -98,6 +97,27 @@ static void log_kafka(void *context, int level, const char *facility, const char
     weir_log(ours, "librdkafka", weir_log_text("facility", facility), weir_log_text("text", text));
 }
 
+/* The chain, and the topics it reads: the transactions, then `<group>.stage.<entity>` for each stage behind the card's. */
+static weir_status name_stages(launched *it, weir_error *error)
+{
+    const weir_conf *conf = it->launch->conf;
+    weir_status status =
+        weir_chain_parse((const char *const *)conf->stages.items, conf->stages.count, &it->chain, error);
+    if (status != WEIR_OK)
+        return status;
+    it->chain.drift_us = conf->alignment_drift_max_us;
+    it->stage_topics[0] = conf->topics_transactions;
+    for (size_t stage = 1; stage < it->chain.count; stage++) {
+        int size = snprintf(it->stage_names[stage], TOPIC_SIZE_MAX, "%s.stage.%s", conf->group_id,
+                            weir_entity_kind_name(it->chain.stages[stage]));
+        if (size >= TOPIC_SIZE_MAX)
+            return weir_error_set(error, WEIR_INVALID, "group.id is too long to name the stages' topics after it");
+        it->stage_topics[stage] = it->stage_names[stage];
+    }
+    snprintf(it->clock_topic, sizeof it->clock_topic, "%.*s.clock", TOPIC_SIZE_MAX - 8, conf->group_id);
+    return WEIR_OK;
+}
+
 static weir_status open_group(launched *it, weir_group **group_out, weir_error *error)
 {
     const weir_conf *conf = it->launch->conf;
@@ -107,6 +127,10 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
         .group_instance_id = or_null(conf->group_instance_id),
         .client_id = conf->client_id,
         .input_topic = conf->topics_transactions,
+        .stage_count = it->chain.count,
+        .stage_retention_us = weir_plan_retention_us(it->rules.plan, it->chain.count - 1),
+        .labels_topic = or_null(conf->topics_labels),
+        .clock_topic = it->chain.count > 1 ? it->clock_topic : NULL,
         .output_topics = {[WEIR_OUTPUT_ALERTS] = or_null(conf->topics_alerts),
                           [WEIR_OUTPUT_SCORES] = or_null(conf->topics_scores),
                           [WEIR_OUTPUT_DEAD_LETTERS] = or_null(conf->topics_dead_letters)},
@@ -122,6 +146,7 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
         .producer_property_count = it->producer_property_count,
         .log = log_kafka,
     };
+    memcpy(options.stage_topics, it->stage_topics, sizeof it->stage_topics);
     return weir_kafka_open(&options, group_out, error);
 }
 
@@ -129,6 +154,9 @@ static weir_worker_options worker_template(const launched *it)
 {
     const weir_conf *conf = it->launch->conf;
     weir_worker_options options = {
+        .stage_topics = it->stage_topics,
+        .drift_us_max = conf->alignment_drift_max_us,
+        .idle_us = conf->alignment_idle_us,
         .batch_events_max = (size_t)conf->batch_event_max,
         .idle_wait_us = IDLE_WAIT_US,
         .limits = {.framing = (weir_framing)conf->input_framing,
@@ -154,10 +182,6 @@ static weir_worker_options worker_template(const launched *it)
                                    [WEIR_OUTPUT_SCORES] = (uint32_t)conf->output_scores_schema_id}},
         .clock = weir_clock_system(),
     };
-    snprintf(options.state.identity.topic, sizeof options.state.identity.topic, "%s", conf->topics_transactions);
-    snprintf(options.state.identity.entity, sizeof options.state.identity.entity, "%s",
-             weir_entity_kind_name(WEIR_ENTITY_CARD));
-    options.state.identity.horizon_us = weir_plan_horizon_us(it->rules.plan);
     return options;
 }
 
@@ -181,7 +205,9 @@ static weir_status open_all(launched *it, weir_error *error)
     const weir_conf *conf = it->launch->conf;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     it->worker_count = conf->workers > 0 ? (size_t)conf->workers : cores > 0 ? (size_t)cores : 1;
-    weir_status status = weir_rules_open(conf->model, conf->state_horizon_us, &it->rules, error);
+    weir_status status = name_stages(it, error);
+    if (status == WEIR_OK)
+        status = weir_rules_open(conf->model, &it->chain, conf->state_horizon_us, &it->rules, error);
     if (status == WEIR_OK)
         status = weir_metrics_open(it->worker_count + 1, &it->metrics, error);
     if (status == WEIR_OK)

@@ -57,47 +57,93 @@ weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *rule
     return status;
 }
 
-static void decode_all(const weir_pipeline *pipeline, weir_job *jobs, size_t count)
+/* ---- the table's key of an event, by stage ---- */
+
+typedef struct entity_name {
+    weir_span key;
+    uint64_t hash;
+    bool absent; /* the event has no such entity */
+    uint8_t bytes[WEIR_ENTITY_KEY_SIZE];
+} entity_name;
+
+static void name_by_hash(uint64_t hash48, entity_name *name_out)
 {
+    name_out->absent = hash48 == 0;
+    name_out->hash = weir_entity_key(hash48, name_out->bytes);
+    name_out->key = weir_span_of(name_out->bytes, sizeof name_out->bytes);
+}
+
+/* A card is known by its whole token, everything else by the hash that events keep of it. */
+static void name_entity(const weir_plan *plan, size_t stage, const weir_transaction *transaction, entity_name *name_out)
+{
+    weir_entity_kind kind = weir_plan_stage_entity(plan, stage);
+    if (kind != WEIR_ENTITY_CARD) {
+        name_by_hash(weir_event_entity(&transaction->event, kind), name_out);
+        return;
+    }
+    name_out->key = transaction->card_token;
+    name_out->hash = transaction->card_hash;
+    name_out->absent = false;
+}
+
+/* ---- a batch ---- */
+
+void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
+                          size_t count)
+{
+    const weir_plan *plan = weir_ruleset_plan(ruleset);
+    uint64_t hashes[WEIR_BATCH_MAX];
+    weir_check(count <= WEIR_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
         job->item = NULL;
         job->entity = NULL;
         job->reject = weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
         job->fate = job->reject == WEIR_ACCEPTED ? WEIR_FATE_SCORED : WEIR_FATE_REJECTED;
-        if (job->fate != WEIR_FATE_REJECTED)
-            weir_state_prefetch(job->state, job->transaction.card_hash, 0);
+        if (job->fate == WEIR_FATE_REJECTED)
+            continue;
+        entity_name name;
+        name_entity(plan, stage, &job->transaction, &name);
+        hashes[i] = name.hash;
+        weir_state_prefetch(job->state, name.hash, 0);
     }
     for (size_t i = 0; i < count; i++)
         if (jobs[i].fate != WEIR_FATE_REJECTED)
-            weir_state_prefetch(jobs[i].state, jobs[i].transaction.card_hash, 1);
+            weir_state_prefetch(jobs[i].state, hashes[i], 1);
 }
 
-/* Finds every card and lines up the events that are news to it. A card's applied_offset moves only after the engine
- * ran, so a batch's later events of the same card are compared with the offset before the batch: offsets only rise. */
-static weir_status touch_all(weir_pipeline *pipeline, weir_job *jobs, size_t count, size_t *item_count_out,
-                             weir_error *error)
+/* Finds every entity and lines up the events that are news to it. An entity's applied_offset moves only after the
+ * engine ran, so a batch's later events of the same one are compared with the sequence before the batch: they only
+ * rise. */
+static weir_status touch_all(weir_pipeline *pipeline, const weir_plan *plan, size_t stage, weir_job *jobs, size_t count,
+                             size_t *item_count_out, weir_error *error)
 {
     size_t item_count = 0;
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
         if (job->fate == WEIR_FATE_REJECTED)
             continue;
-        weir_status status =
-            weir_state_touch(job->state, job->transaction.card_token, job->transaction.card_hash, &job->entity);
-        if (status != WEIR_OK)
-            return weir_error_set(error, status,
-                                  "partition %" PRId32 ", offset %" PRId64 ": the card's state cannot be read: %s",
-                                  job->partition, job->offset, weir_status_name(status));
-        if (job->entity->applied_offset >= job->offset) {
-            job->fate = WEIR_FATE_KNOWN;
-            continue;
+        entity_name name;
+        name_entity(plan, stage, &job->transaction, &name);
+        if (!name.absent) {
+            weir_status status = weir_state_touch(job->state, name.key, name.hash, &job->entity);
+            if (status != WEIR_OK)
+                return weir_error_set(error, status,
+                                      "partition %" PRId32 ", offset %" PRId64 ": the %s's state cannot be read: %s",
+                                      job->partition, job->offset,
+                                      weir_entity_kind_name(weir_plan_stage_entity(plan, stage)),
+                                      weir_status_name(status));
+            if (job->entity->applied_offset >= job->sequence) {
+                job->fate = WEIR_FATE_KNOWN;
+                continue;
+            }
         }
         pipeline->item_jobs[item_count] = (uint16_t)i;
         pipeline->items[item_count++] = (weir_engine_item){
-            .history = &job->entity->history,
+            .history = job->entity ? &job->entity->history : NULL,
             .event = job->transaction.event,
             .slab = job->slab,
+            .registers_in = job->inherited,
         };
     }
     *item_count_out = item_count;
@@ -113,22 +159,22 @@ static void settle_item(weir_pipeline *pipeline, weir_job *jobs, size_t index)
         return;
     }
     job->item = item;
-    weir_state_applied(job->state, job->entity, job->offset);
+    if (job->entity)
+        weir_state_applied(job->state, job->entity, job->sequence);
 }
 
-weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, weir_job *jobs, size_t count,
-                              weir_error *error)
+weir_status weir_pipeline_apply(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
+                                size_t count, weir_error *error)
 {
     weir_check(count <= WEIR_BATCH_MAX);
     weir_status status = fit_engine(pipeline, ruleset);
     if (status != WEIR_OK)
         return weir_error_set(error, status, "no memory for the engine's scratch");
-    decode_all(pipeline, jobs, count);
     size_t item_count = 0, done = 0;
-    status = touch_all(pipeline, jobs, count, &item_count, error);
+    status = touch_all(pipeline, weir_ruleset_plan(ruleset), stage, jobs, count, &item_count, error);
     if (status != WEIR_OK || item_count == 0)
         return status;
-    status = weir_engine_step(pipeline->engine, ruleset, pipeline->items, item_count, &done);
+    status = weir_engine_step(pipeline->engine, ruleset, stage, pipeline->items, item_count, &done);
     if (status != WEIR_OK)
         return weir_error_set(
             error, status, "partition %" PRId32 ", offset %" PRId64 ": the machine gives no more memory for histories",
@@ -137,6 +183,77 @@ weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *rules
         settle_item(pipeline, jobs, i);
     return WEIR_OK;
 }
+
+weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
+                              size_t count, weir_error *error)
+{
+    weir_pipeline_decode(pipeline, ruleset, stage, jobs, count);
+    return weir_pipeline_apply(pipeline, ruleset, stage, jobs, count, error);
+}
+
+size_t weir_pipeline_jobs_before(const weir_job *jobs, size_t count, int64_t at_us)
+{
+    size_t before = 0;
+    while (before < count &&
+           (jobs[before].fate == WEIR_FATE_REJECTED || jobs[before].transaction.event.time_us < at_us))
+        before++;
+    return before;
+}
+
+/* ---- labels ---- */
+
+/* Marks the event in the history of a named entity, which is left as it was when it is not known. */
+static weir_status mark(const weir_ruleset *ruleset, weir_state *state, weir_slab *slab, const entity_name *name,
+                        const weir_hop_label *label, weir_labelling *labelling_out, weir_event *event_out,
+                        weir_error *error)
+{
+    weir_entity *entity;
+    *labelling_out = WEIR_LABELLING_UNKNOWN;
+    if (name->absent)
+        return WEIR_OK;
+    weir_status status = weir_state_touch(state, name->key, name->hash, &entity);
+    if (status != WEIR_OK)
+        return weir_error_set(error, status, "the state of a label's entity cannot be read: %s",
+                              weir_status_name(status));
+    *labelling_out = weir_plan_label(weir_ruleset_plan(ruleset), &entity->history, slab, label->transaction,
+                                     label->event_time_us, label->label_time_us, event_out);
+    if (*labelling_out != WEIR_LABELLING_UNKNOWN)
+        weir_state_changed(state, entity);
+    else if (entity->history.event_count == 0 && entity->applied_offset < 0)
+        weir_state_untouch(state, entity);
+    return WEIR_OK;
+}
+
+weir_status weir_pipeline_label(const weir_ruleset *ruleset, weir_state *state, weir_slab *slab,
+                                const weir_label *label, weir_labelling *labelling_out, weir_event *event_out,
+                                weir_hop_label *onward_out, weir_error *error)
+{
+    entity_name name = {.key = label->card_token, .hash = label->card_hash};
+    *onward_out = (weir_hop_label){
+        .transaction = label->transaction,
+        .event_time_us = label->event_time_us,
+        .label_time_us = label->verdict == WEIR_LABEL_CLEARED ? INT64_MAX : label->label_time_us,
+        .known_us = label->label_time_us,
+    };
+    weir_status status = mark(ruleset, state, slab, &name, onward_out, labelling_out, event_out, error);
+    if (status != WEIR_OK || *labelling_out == WEIR_LABELLING_UNKNOWN)
+        return status;
+    onward_out->event_time_us = event_out->time_us;
+    for (int kind = 0; kind < WEIR_ENTITY_COUNT; kind++)
+        onward_out->entities[kind] = weir_event_entity(event_out, (weir_entity_kind)kind);
+    return WEIR_OK;
+}
+
+weir_status weir_pipeline_label_onward(const weir_ruleset *ruleset, size_t stage, weir_state *state, weir_slab *slab,
+                                       const weir_hop_label *label, weir_labelling *labelling_out,
+                                       weir_event *event_out, weir_error *error)
+{
+    entity_name name;
+    name_by_hash(label->entities[weir_plan_stage_entity(weir_ruleset_plan(ruleset), stage)], &name);
+    return mark(ruleset, state, slab, &name, label, labelling_out, event_out, error);
+}
+
+/* ---- verdicts ---- */
 
 void weir_pipeline_verdict(const weir_ruleset *ruleset, const weir_job *job, double *values_scratch,
                            weir_verdict *verdict_out)

@@ -11,7 +11,7 @@ static weir_status refuse(const weir_recovery_facts *facts, weir_error *error, c
 }
 
 /* A group that has committed nothing begins where the log does. */
-static int64_t committed_or_start(const weir_partition_bounds *bounds)
+static int64_t committed_or_start(const weir_lane_bounds *bounds)
 {
     return bounds->committed >= 0 ? bounds->committed : bounds->log_start;
 }
@@ -19,7 +19,7 @@ static int64_t committed_or_start(const weir_partition_bounds *bounds)
 /* Rows of what must not be: each names a fact, the bound it broke, and what an operator can do. */
 static weir_status check(const weir_recovery_facts *facts, weir_error *error)
 {
-    const weir_partition_bounds *bounds = &facts->bounds;
+    const weir_lane_bounds *bounds = &facts->bounds;
     if (bounds->committed > bounds->log_end)
         return refuse(facts, error, "the group's committed offset", bounds->committed, "the log's end", bounds->log_end,
                       "The topic was recreated or lost records: reset the group's offsets and move the state directory "
@@ -59,7 +59,7 @@ weir_status weir_recovery_decide(const weir_recovery_facts *facts, weir_recovery
     weir_status status = check(facts, error);
     if (status != WEIR_OK)
         return status;
-    const weir_partition_bounds *bounds = &facts->bounds;
+    const weir_lane_bounds *bounds = &facts->bounds;
     weir_recovery_plan plan = {.position = facts->replay_from >= 0 ? facts->replay_from : bounds->log_start};
     int64_t committed = committed_or_start(bounds);
     for (int output = 0; output < WEIR_OUTPUT_COUNT; output++) {

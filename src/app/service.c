@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { POLL_WAIT_US = 20 * 1000, SHOW_INTERVAL_US = 1000 * 1000 };
+enum { SHOW_INTERVAL_US = 1000 * 1000 };
 
 /* ---- the group's events ---- */
 
@@ -21,7 +21,7 @@ static weir_status on_none(weir_service *service, const weir_group_event *event,
 static weir_status on_assign(weir_service *service, const weir_group_event *event, weir_error *error)
 {
     weir_metrics_add(service->metrics, WEIR_METRIC_REBALANCES, 1);
-    weir_log(WEIR_LOG_INFO, "partitions_assigned", weir_log_int("count", (int64_t)event->partition_count));
+    weir_log(WEIR_LOG_INFO, "partitions_assigned", weir_log_int("count", (int64_t)event->lane_count));
     return weir_service_give(service, event, error);
 }
 
@@ -30,8 +30,8 @@ static weir_status on_taken(weir_service *service, const weir_group_event *event
     bool lost = event->kind == WEIR_GROUP_LOST;
     weir_metrics_add(service->metrics, WEIR_METRIC_REBALANCES, 1);
     weir_log(lost ? WEIR_LOG_WARN : WEIR_LOG_INFO, lost ? "partitions_lost" : "partitions_revoked",
-             weir_log_int("count", (int64_t)event->partition_count));
-    weir_service_take(service, event->partitions, event->partition_count, lost);
+             weir_log_int("count", (int64_t)event->lane_count));
+    weir_service_take(service, event->lanes, event->lane_count, lost);
     return service->options.group->ops->settle(service->options.group, error);
 }
 
@@ -64,18 +64,38 @@ static weir_status open_workers(weir_service *service, weir_error *error)
     for (size_t i = 0; i < service->options.worker_count && status == WEIR_OK; i++) {
         weir_worker_options options = service->options.worker;
         options.index = i;
-        options.partition_count = service->partition_count;
+        options.shape = service->shape;
         options.port = service->options.group->ops->port(service->options.group, i);
         options.committer = service->committer;
         options.ruleset = service->options.rules->ruleset;
         options.metrics = service->options.metrics;
         options.emitter.task = (int32_t)i;
-        options.state.identity.partition_count = service->partition_count;
+        options.state.identity.partition_count = service->shape.partition_count;
+        options.limit_us = weir_service_aligns(service) ? &service->limit_us : NULL;
         snprintf(options.state.identity.cluster_id, sizeof options.state.identity.cluster_id, "%s",
-                 service->cluster_id);
+                 service->shape.cluster_id);
         status = weir_worker_open(&options, &service->workers[i], error);
     }
     return status;
+}
+
+static weir_status open_tables(weir_service *service, weir_error *error)
+{
+    size_t worker_count = service->options.worker_count;
+    size_t lane_count = (size_t)weir_shape_staged_count(&service->shape);
+    service->workers = calloc(worker_count, sizeof *service->workers);
+    service->threads = calloc(worker_count, sizeof *service->threads);
+    service->held = calloc(lane_count, sizeof *service->held);
+    service->lane_workers = calloc(lane_count, sizeof *service->lane_workers);
+    service->committed = calloc(lane_count, sizeof *service->committed);
+    weir_status aligned =
+        weir_alignment_init(&service->alignment, service->shape.partition_count, service->options.worker.drift_us_max,
+                            service->options.worker.idle_us, weir_clock_monotonic_us(service->clock));
+    atomic_store(&service->limit_us, INT64_MIN);
+    if (service->workers && service->threads && service->held && service->lane_workers && service->committed &&
+        aligned == WEIR_OK)
+        return WEIR_OK;
+    return weir_error_set(error, WEIR_FULL, "no memory for the service");
 }
 
 weir_status weir_service_open(const weir_service_options *options, weir_service **service_out, weir_error *error)
@@ -88,23 +108,14 @@ weir_status weir_service_open(const weir_service_options *options, weir_service 
     }
     service->options = *options;
     service->clock = options->worker.clock;
-    snprintf(service->topic, sizeof service->topic, "%s", options->worker.emitter.input_topic);
     snprintf(service->reasons, sizeof service->reasons, "[\"not yet in the consumer group\"]");
     pthread_mutex_init(&service->reasons_lock, NULL);
     weir_service_beat(service);
     service->metrics = weir_metrics_shard_at(options->metrics, options->worker_count);
     weir_metrics_set(service->metrics, WEIR_METRIC_WORKERS, (double)options->worker_count);
-    weir_status status =
-        options->group->ops->describe(options->group, service->cluster_id, &service->partition_count, error);
-    if (status == WEIR_OK) {
-        service->workers = calloc(options->worker_count, sizeof *service->workers);
-        service->threads = calloc(options->worker_count, sizeof *service->threads);
-        service->held = calloc((size_t)service->partition_count, sizeof *service->held);
-        service->committed = calloc((size_t)service->partition_count, sizeof *service->committed);
-        status = service->workers && service->threads && service->held && service->committed
-                     ? WEIR_OK
-                     : weir_error_set(error, WEIR_FULL, "no memory for the service");
-    }
+    weir_status status = options->group->ops->describe(options->group, &service->shape, error);
+    if (status == WEIR_OK)
+        status = open_tables(service, error);
     if (status != WEIR_OK) {
         weir_service_close(service);
         return status;
@@ -180,21 +191,24 @@ weir_status weir_service_step(weir_service *service, int64_t wait_us, weir_error
         atomic_store(&service->joined, true);
     if (status == WEIR_OK)
         status = check_workers(service, error);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
+        weir_service_align(service);
         tick(service);
+    }
     return status;
 }
 
 void weir_service_drain(weir_service *service)
 {
-    int32_t *partitions = calloc((size_t)service->partition_count, sizeof *partitions);
+    int32_t lane_count = weir_shape_staged_count(&service->shape);
+    int32_t *lanes = calloc((size_t)lane_count, sizeof *lanes);
     size_t count = 0;
-    for (int32_t number = 0; partitions && number < service->partition_count; number++)
-        if (service->held[number])
-            partitions[count++] = number;
-    if (partitions)
-        weir_service_take(service, partitions, count, false);
-    free(partitions);
+    for (int32_t lane = 0; lanes && lane < lane_count; lane++)
+        if (service->held[lane])
+            lanes[count++] = lane;
+    if (lanes)
+        weir_service_take(service, lanes, count, false);
+    free(lanes);
 }
 
 weir_worker *weir_service_worker(weir_service *service, size_t index)
@@ -206,7 +220,7 @@ weir_status weir_service_run(weir_service *service, weir_error *error)
 {
     weir_status status = weir_service_begin(service, error);
     while (status == WEIR_OK && !atomic_load(service->options.stop))
-        status = weir_service_step(service, POLL_WAIT_US, error);
+        status = weir_service_step(service, weir_service_poll_wait_us(service), error);
     atomic_store(&service->ending, true);
     weir_service_judge(service);
     if (status == WEIR_OK) {
@@ -229,7 +243,9 @@ void weir_service_close(weir_service *service)
         weir_committer_close(service->committer);
     service->options.group->ops->close(service->options.group, service->options.drain_timeout_us);
     pthread_mutex_destroy(&service->reasons_lock);
+    weir_alignment_deinit(&service->alignment);
     free(service->committed);
+    free(service->lane_workers);
     free(service->held);
     free(service->threads);
     free(service->workers);

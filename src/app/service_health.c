@@ -36,23 +36,25 @@ static void add_reason(reasons *list, const char *format, ...)
 
 static void partition_reasons(const weir_service *service, reasons *list)
 {
-    for (int32_t number = 0; number < service->partition_count; number++) {
-        if (!service->held[number])
+    for (int32_t lane = 0; lane < weir_shape_staged_count(&service->shape); lane++) {
+        if (!service->held[lane])
             continue;
-        const weir_partition *partition = weir_service_partition(service, number);
+        const weir_partition *partition = weir_service_partition(service, lane);
         weir_phase phase = (weir_phase)atomic_load_explicit(&partition->phase, memory_order_relaxed);
+        const char *entity = weir_service_entity(service, lane);
+        int32_t number = weir_service_number(service, lane);
         if (phase == WEIR_PHASE_BRAKED)
             add_reason(list,
-                       "partition %" PRId32 " is paused: too many of its recent records are dead letters; mend the "
+                       "%s partition %" PRId32 " is paused: too many of its recent records are dead letters; mend the "
                        "producer, then POST /admin/resume",
-                       number);
+                       entity, number);
         else if (phase == WEIR_PHASE_REPLAYING)
-            add_reason(list, "partition %" PRId32 " is replaying to rebuild its state", number);
+            add_reason(list, "%s partition %" PRId32 " is replaying to rebuild its state", entity, number);
         if (atomic_load_explicit(&partition->store_failing, memory_order_relaxed))
             add_reason(list,
-                       "partition %" PRId32
+                       "%s partition %" PRId32
                        ": checkpoints cannot be written; free disk space before retention is overrun",
-                       number);
+                       entity, number);
     }
 }
 
@@ -76,16 +78,19 @@ void weir_service_judge(weir_service *service)
 void weir_service_show(weir_service *service)
 {
     weir_group *group = service->options.group;
-    for (int32_t number = 0; number < service->partition_count; number++) {
-        if (!service->held[number])
+    weir_metrics *metrics = service->options.metrics;
+    for (int32_t lane = 0; lane < weir_shape_staged_count(&service->shape); lane++) {
+        if (!service->held[lane])
             continue;
-        const weir_partition *partition = weir_service_partition(service, number);
+        const weir_partition *partition = weir_service_partition(service, lane);
+        const char *entity = weir_service_entity(service, lane);
+        int32_t number = weir_service_number(service, lane);
         int phase = atomic_load_explicit(&partition->phase, memory_order_relaxed);
-        weir_metrics_set_partition_state(service->options.metrics, number, weir_phase_name((weir_phase)phase));
+        weir_metrics_set_partition_state(metrics, entity, number, weir_phase_name((weir_phase)phase));
         int64_t position = atomic_load_explicit(&partition->published_position, memory_order_relaxed);
-        int64_t lag = group->ops->lag(group, number, position);
+        int64_t lag = group->ops->lag(group, lane, position);
         if (lag >= 0)
-            weir_metrics_set_partition(service->options.metrics, WEIR_METRIC_LAG_RECORDS, number, (double)lag);
+            weir_metrics_set_partition(metrics, WEIR_METRIC_LAG_RECORDS, entity, number, (double)lag);
     }
     uint64_t records, bytes;
     group->ops->backlog(group, &records, &bytes);

@@ -35,16 +35,51 @@ static void beat(weir_worker *worker)
 
 /* ---- open and close --------------------------------------------------------------------------------------- */
 
-/* Label slots of what the worker counts by: dead-letter reasons, and the champion's severities. */
+/* Label slots of what the worker counts by: dead-letter reasons, label outcomes, and the champion's severities. */
 static void look_up_slots(weir_worker *worker)
 {
+    static const char *const OUTCOMES[WEIR_LABEL_OUTCOME_COUNT] = {
+        [WEIR_LABELLING_UNKNOWN] = "unknown",   [WEIR_LABELLING_FIRST] = "first",
+        [WEIR_LABELLING_REPEATED] = "repeated", [WEIR_LABELLING_CONTRARY] = "contrary",
+        [WEIR_LABEL_ORPHANED] = "orphaned",     [WEIR_LABEL_REJECTED] = "rejected",
+    };
     weir_metrics *metrics = worker->options.metrics;
     for (int reject = WEIR_ACCEPTED + 1; reject < WEIR_REJECT_COUNT; reject++)
         worker->reject_slots[reject] =
             weir_metrics_slot(metrics, WEIR_METRIC_DEAD_LETTERS, weir_reject_code((weir_reject)reject));
+    for (int outcome = 0; outcome < WEIR_LABEL_OUTCOME_COUNT; outcome++)
+        worker->label_slots[outcome] = weir_metrics_slot(metrics, WEIR_METRIC_LABELS, OUTCOMES[outcome]);
     const weir_model *champion = weir_ruleset_model(worker->ruleset, 0);
     for (size_t i = 0; i < champion->threshold_count; i++)
         worker->severity_slots[i] = weir_metrics_slot(metrics, WEIR_METRIC_ALERTS, champion->thresholds[i].name);
+}
+
+/* What each stage hands on: the registers of all stages up to it. */
+static bool open_hops(weir_worker *worker)
+{
+    size_t inherited_max = weir_engine_inherited(worker->ruleset, worker->stage_count - 1);
+    worker->heads = calloc(worker->stage_count, sizeof *worker->heads);
+    worker->inherited = calloc(WEIR_BATCH_MAX * inherited_max + 1, sizeof *worker->inherited);
+    if (!worker->heads || !worker->inherited)
+        return false;
+    for (size_t stage = 0; stage + 1 < worker->stage_count; stage++)
+        worker->heads[stage] = (weir_hop_head){
+            .layout = weir_plan_layout(weir_ruleset_plan(worker->ruleset)),
+            .register_count = (uint32_t)weir_engine_inherited(worker->ruleset, stage + 1),
+        };
+    size_t payload_size_max = worker->options.limits.payload_size_max ? worker->options.limits.payload_size_max : 4096;
+    return worker->stage_count == 1 ||
+           weir_hops_open(worker->partition_count, payload_size_max, (uint32_t)inherited_max, worker->options.port,
+                          &worker->hops) == WEIR_OK;
+}
+
+static bool open_tables(weir_worker *worker)
+{
+    size_t lanes = (size_t)weir_shape_lane_count(&worker->options.shape);
+    worker->partitions = calloc(lanes, sizeof *worker->partitions);
+    worker->held = calloc(lanes, sizeof *worker->held);
+    worker->ends = calloc(WEIR_SPREAD_OUTPUT_COUNT * (size_t)worker->partition_count, sizeof *worker->ends);
+    return worker->partitions && worker->held && worker->ends;
 }
 
 weir_status weir_worker_open(const weir_worker_options *options, weir_worker **worker_out, weir_error *error)
@@ -55,14 +90,20 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         return weir_error_set(error, WEIR_FULL, "no memory for a worker");
     worker->options = *options;
     worker->ruleset = options->ruleset;
-    worker->partitions = calloc((size_t)options->partition_count, sizeof *worker->partitions);
-    worker->held = calloc((size_t)options->partition_count, sizeof *worker->held);
+    worker->partition_count = options->shape.partition_count;
+    worker->stage_count = options->shape.stage_count;
+    if (worker->stage_count > 1 && worker->partition_count > WEIR_CHAIN_PARTITION_MAX) {
+        weir_worker_close(worker);
+        return weir_error_set(error, WEIR_REFUSED,
+                              "a chain of stages takes topics of at most %d partitions; these have %" PRId32,
+                              WEIR_CHAIN_PARTITION_MAX, options->shape.partition_count);
+    }
     weir_status status = weir_memory_open(options->memory_bytes_max, &worker->memory, error);
     if (status != WEIR_OK) {
         weir_worker_close(worker);
         return weir_error_wrap(error, "the share of one worker in state.memory");
     }
-    if (!worker->partitions || !worker->held || weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
+    if (!open_tables(worker) || !open_hops(worker) || weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
         weir_pipeline_warm(worker->pipeline, options->ruleset) != WEIR_OK ||
         weir_emitter_open(&options->emitter, options->port, &worker->emitter) != WEIR_OK) {
         weir_worker_close(worker);
@@ -87,9 +128,13 @@ void weir_worker_close(weir_worker *worker)
         return;
     while (worker->held_count > 0)
         weir_worker_forget(worker, worker->held[0]);
+    weir_hops_close(worker->hops);
     weir_emitter_close(worker->emitter);
     weir_pipeline_close(worker->pipeline);
     weir_memory_close(worker->memory);
+    free(worker->heads);
+    free(worker->inherited);
+    free(worker->ends);
     free(worker->held);
     free(worker->partitions);
     free(worker);
@@ -97,19 +142,28 @@ void weir_worker_close(weir_worker *worker)
 
 /* ---- acknowledgements ------------------------------------------------------------------------------------- */
 
-/* An output given up after its partition was given away is the next owner's to produce again. */
+static void note_end(weir_worker *worker, const weir_ack *ack)
+{
+    if ((int)ack->output >= (int)WEIR_SPREAD_OUTPUT_COUNT || ack->offset < 0)
+        return;
+    int64_t *end = &worker->ends[(size_t)ack->output * (size_t)worker->partition_count + (size_t)ack->partition];
+    *end = ack->offset >= *end ? ack->offset + 1 : *end;
+}
+
+/* An output given up after its lane was given away is the next owner's to produce again. */
 static void hear(void *context, const weir_ack *ack)
 {
     weir_worker *worker = context;
-    weir_partition *partition = worker->partitions[ack->partition];
+    note_end(worker, ack);
+    weir_partition *partition = worker->partitions[ack->lane];
     if (!partition)
         return;
     weir_ledger_heard(&partition->ledger, ack);
     if (!ack->delivered)
         weir_worker_fail(worker, WEIR_TEMPORARY,
-                         "partition %" PRId32 ", offset %" PRId64 ": an output was not delivered in time; restart to "
-                         "resume from the last committed offset",
-                         ack->partition, ack->source_offset);
+                         "%s partition %" PRId32 ": an output was not delivered in time; restart to resume from the "
+                         "last committed offset",
+                         weir_worker_topic(worker, partition), partition->number);
 }
 
 void weir_worker_take_acks(weir_worker *worker, int64_t wait_us)
@@ -120,80 +174,46 @@ void weir_worker_take_acks(weir_worker *worker, int64_t wait_us)
 
 /* ---- a turn ----------------------------------------------------------------------------------------------- */
 
-/* "Far in the future" is judged by the record's own timestamp, capped by the wall clock, so that a replay decides as
- * the first run did. */
-static int64_t judgement_time(const weir_record *record, int64_t wall_us)
+bool weir_partition_wants(const weir_partition *partition, int64_t offset)
 {
-    return record->timestamp_us > 0 && record->timestamp_us < wall_us ? record->timestamp_us : wall_us;
-}
-
-static bool wants(const weir_partition *partition, const weir_record *record)
-{
-    if (!partition || record->offset < partition->position)
+    if (weir_sequence_of(partition->stage, offset) < partition->position)
         return false;
     weir_phase phase = weir_partition_phase(partition);
     return phase == WEIR_PHASE_REPLAYING || phase == WEIR_PHASE_LIVE || phase == WEIR_PHASE_BRAKED;
 }
 
-static size_t line_up(weir_worker *worker, size_t record_count)
+void weir_partition_advance(weir_partition *partition, int64_t position)
 {
-    int64_t wall_us = worker->received_wall_us = weir_clock_wall_us(worker->options.clock);
-    size_t job_count = 0;
-    for (size_t i = 0; i < record_count; i++) {
-        const weir_record *record = &worker->records[i];
-        weir_check(record->partition >= 0 && record->partition < worker->options.partition_count);
-        weir_partition *partition = worker->partitions[record->partition];
-        if (!wants(partition, record))
-            continue;
-        worker->job_records[job_count] = (uint16_t)i;
-        weir_job *job = &worker->jobs[job_count++];
-        job->payload = record->payload;
-        job->partition = record->partition;
-        job->offset = record->offset;
-        job->now_us = judgement_time(record, wall_us);
-        job->state = partition->state;
-        job->slab = weir_memory_slab(worker->memory);
-    }
-    return job_count;
+    partition->position = position;
+    if (weir_partition_phase(partition) == WEIR_PHASE_REPLAYING && position >= partition->live_from)
+        weir_partition_enter(partition, WEIR_PHASE_LIVE);
+    if (partition->ledger.emitted.count > 0 && position >= partition->emitted_until)
+        weir_emitted_clear(&partition->ledger.emitted);
 }
 
-static void advance(weir_worker *worker, weir_partition *partition, const weir_record *record, const weir_job *job)
+typedef void process_run(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count);
+
+/* Calls for each run of one lane's records: those of labels, or the others. */
+static void for_each_run(weir_worker *worker, size_t record_count, bool labels, process_run *process)
 {
-    partition->position = record->offset + 1;
-    if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
-        partition->event_clock_us = job->transaction.event.time_us;
-    if (weir_partition_phase(partition) == WEIR_PHASE_REPLAYING) {
-        weir_metrics_add(worker->metrics, WEIR_METRIC_REPLAYED_EVENTS, 1);
-        if (partition->position >= partition->live_from)
-            weir_partition_enter(partition, WEIR_PHASE_LIVE);
-        return;
-    }
-    if (weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) &&
-        weir_partition_phase(partition) == WEIR_PHASE_LIVE) {
-        weir_partition_enter(partition, WEIR_PHASE_BRAKED);
-        worker->options.port->ops->pause(worker->options.port, partition->number, true);
+    int32_t staged = weir_shape_staged_count(&worker->options.shape);
+    for (size_t first = 0, end; first < record_count && !weir_worker_failed(worker); first = end) {
+        int32_t lane = worker->records[first].lane;
+        weir_check(lane >= 0 && lane < weir_shape_lane_count(&worker->options.shape));
+        for (end = first + 1; end < record_count && worker->records[end].lane == lane;)
+            end++;
+        if (worker->partitions[lane] && (lane >= staged) == labels)
+            process(worker, worker->partitions[lane], &worker->records[first], end - first);
     }
 }
 
-/* A record whose output could not be produced holds the position: nothing from it on may be committed. */
+/* Labels first: events may be waiting for them. */
 static void process(weir_worker *worker, size_t record_count)
 {
-    size_t job_count = line_up(worker, record_count);
-    weir_metrics_add(worker->metrics, WEIR_METRIC_EVENTS, job_count);
-    weir_error error;
-    weir_status status = weir_pipeline_run(worker->pipeline, worker->ruleset, worker->jobs, job_count, &error);
-    if (status != WEIR_OK) {
-        weir_worker_fail(worker, status, "%s", error.message);
-        return;
-    }
-    for (size_t i = 0; i < job_count; i++) {
-        const weir_record *record = &worker->records[worker->job_records[i]];
-        weir_partition *partition = worker->partitions[record->partition];
-        weir_worker_finish(worker, partition, record, &worker->jobs[i]);
-        if (weir_worker_failed(worker))
-            return;
-        advance(worker, partition, record, &worker->jobs[i]);
-    }
+    worker->received_wall_us = weir_clock_wall_us(worker->options.clock);
+    if (worker->options.shape.has_labels)
+        for_each_run(worker, record_count, true, weir_worker_take_labels);
+    for_each_run(worker, record_count, false, weir_worker_process);
     weir_metrics_record(worker->metrics, WEIR_METRIC_BATCH_SECONDS,
                         weir_clock_monotonic_us(worker->options.clock) - worker->received_us);
 }
@@ -201,7 +221,8 @@ static void process(weir_worker *worker, size_t record_count)
 void weir_partition_publish(weir_partition *partition)
 {
     int64_t acked = weir_ledger_acked_below(&partition->ledger, partition->position);
-    atomic_store_explicit(&partition->published_position, partition->position, memory_order_relaxed);
+    atomic_store_explicit(&partition->published_position, weir_sequence_offset(partition->stage, partition->position),
+                          memory_order_relaxed);
     if (!partition->ledger.broken)
         atomic_store_explicit(&partition->acked_below, acked, memory_order_relaxed);
 }
@@ -219,6 +240,7 @@ static void tend(weir_worker *worker, weir_partition *partition)
     if (weir_partition_phase(partition) == WEIR_PHASE_OPEN)
         return;
     weir_partition_publish(partition);
+    weir_worker_pass_milestones(worker, partition);
     weir_error error;
     weir_status status =
         weir_state_step(partition->state, partition->position, durable_below(partition),
@@ -230,7 +252,32 @@ static void tend(weir_worker *worker, weir_partition *partition)
     if (store_failing)
         return;
     if (status != WEIR_OK)
-        weir_worker_fail(worker, status, "partition %" PRId32 ": %s", partition->number, error.message);
+        weir_worker_fail(worker, status, "%s partition %" PRId32 ": %s", weir_worker_topic(worker, partition),
+                         partition->number, error.message);
+}
+
+/* Whether anything but records decides over lanes: labels, or the pace of others. */
+static bool is_steered(const weir_worker *worker)
+{
+    return worker->options.shape.has_labels || worker->options.limit_us;
+}
+
+/* Before a poll: labels whose time has come without an event, and which lanes are read. */
+static void steer(weir_worker *worker)
+{
+    size_t held = 0;
+    if (is_steered(worker))
+        worker->received_wall_us = weir_clock_wall_us(worker->options.clock);
+    for (size_t i = 0; i < worker->held_count && !weir_worker_failed(worker); i++) {
+        weir_partition *partition = worker->partitions[worker->held[i]];
+        if (weir_partition_phase(partition) == WEIR_PHASE_OPEN || weir_partition_phase(partition) == WEIR_PHASE_DRAINING)
+            continue;
+        if (partition->stage == 0 && is_steered(worker))
+            weir_worker_settle_idle(worker, partition);
+        weir_worker_align(worker, partition);
+        held += partition->held;
+    }
+    weir_metrics_set(worker->metrics, WEIR_METRIC_LANES_HELD, (double)held);
 }
 
 /* Once a second: what the states know of themselves, into this worker's shard. */
@@ -268,6 +315,7 @@ size_t weir_worker_turn(weir_worker *worker)
     if (weir_worker_failed(worker))
         return 0;
     weir_port *port = worker->options.port;
+    steer(worker);
     size_t record_count =
         port->ops->poll(port, worker->records, worker->options.batch_events_max, worker->options.idle_wait_us);
     worker->received_us = weir_clock_monotonic_us(worker->options.clock);

@@ -3,129 +3,228 @@
 #include "weir/base/check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-weir_status weir_worker_open_partition(weir_worker *worker, int32_t number, int64_t *replay_from_out, weir_error *error)
+/* ---- opening ---- */
+
+static void free_partition(weir_partition *partition)
 {
-    weir_check(number >= 0 && number < worker->options.partition_count && !worker->partitions[number]);
+    weir_ledger_deinit(&partition->ledger);
+    weir_label_inbox_deinit(&partition->labels);
+    free(partition->ends_ahead.ends);
+    free(partition->ends_passed.ends);
+    free(partition->sources);
+    free(partition->label_sources);
+    free(partition);
+}
+
+static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
+{
     weir_partition *partition = calloc(1, sizeof *partition);
     if (!partition)
-        return weir_error_set(error, WEIR_FULL, "no memory for partition %" PRId32, number);
-    weir_store *store;
-    weir_status status = worker->options.open_store(worker->options.open_store_context, number, &store, error);
-    if (status != WEIR_OK) {
-        free(partition);
-        return status;
+        return NULL;
+    size_t partition_count = (size_t)worker->partition_count;
+    partition->lane = lane;
+    partition->stage = (size_t)lane / partition_count;
+    partition->number = lane % worker->partition_count;
+    partition->label_lane = weir_shape_label_lane(&worker->options.shape, lane);
+    partition->event_clock_us = partition->waiting_us = INT64_MIN;
+    atomic_store(&partition->clock_us, INT64_MIN);
+    atomic_store(&partition->pace, WEIR_PACE_BEHIND);
+    weir_brake_init(&partition->brake, worker->options.brake_window, worker->options.brake_share_max);
+    if (partition->stage == 0)
+        return partition;
+    partition->source_count = (uint32_t)partition_count;
+    partition->label_sources = malloc(partition_count * sizeof *partition->label_sources);
+    partition->sources = malloc(partition->source_count * sizeof *partition->sources);
+    bool spreads = weir_worker_is_last(worker, partition);
+    if (spreads) {
+        partition->ends_ahead.ends = calloc(WEIR_SPREAD_OUTPUT_COUNT * partition_count, sizeof(int64_t));
+        partition->ends_passed.ends = calloc(WEIR_SPREAD_OUTPUT_COUNT * partition_count, sizeof(int64_t));
     }
+    if (!partition->sources || !partition->label_sources || (spreads && (!partition->ends_ahead.ends || !partition->ends_passed.ends))) {
+        free_partition(partition);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < partition->source_count; i++) {
+        partition->sources[i] = -1;
+        partition->label_sources[i] = weir_seen_none();
+    }
+    return partition;
+}
+
+static weir_status open_state(weir_worker *worker, weir_partition *partition, int64_t *replay_from_out,
+                              int64_t *labels_from_out, weir_error *error)
+{
+    const char *topic = weir_worker_topic(worker, partition);
+    weir_store *store;
+    weir_status status =
+        worker->options.open_store(worker->options.open_store_context, topic, partition->number, &store, error);
+    if (status != WEIR_OK)
+        return status;
     weir_state_options options = worker->options.state;
-    options.identity.partition = number;
+    options.identity.partition = partition->number;
+    snprintf(options.identity.topic, sizeof options.identity.topic, "%s", topic);
+    snprintf(options.identity.entity, sizeof options.identity.entity, "%s",
+             weir_entity_kind_name(weir_plan_stage_entity(weir_ruleset_plan(worker->ruleset), partition->stage)));
+    options.identity.horizon_us = weir_plan_retention_us(weir_ruleset_plan(worker->ruleset), partition->stage);
+    options.note = weir_checkpoint_note_write;
+    options.note_context = partition;
     status = weir_state_open(store, worker->memory, worker->options.committer, &options, &partition->state,
                              replay_from_out, error);
     if (status != WEIR_OK) {
         store->ops->close(store);
-        free(partition);
         return status;
     }
-    partition->number = number;
-    partition->event_clock_us = INT64_MIN;
-    weir_brake_init(&partition->brake, worker->options.brake_window, worker->options.brake_share_max);
+    if (weir_checkpoint_note_read(partition, weir_state_note(partition->state), labels_from_out))
+        return WEIR_OK;
+    weir_state_close(partition->state);
+    return weir_error_set(error, WEIR_UNSUPPORTED,
+                          "the state of %s partition %" PRId32 " was written by a newer weir, or for another number of "
+                          "partitions: run that one, or move the directory away to rebuild the state from the topic",
+                          topic, partition->number);
+}
+
+weir_status weir_worker_open_partition(weir_worker *worker, int32_t lane, int64_t *replay_from_out,
+                                       int64_t *labels_from_out, weir_error *error)
+{
+    weir_check(lane >= 0 && lane < weir_shape_staged_count(&worker->options.shape) && !worker->partitions[lane]);
+    weir_partition *partition = make_partition(worker, lane);
+    if (!partition)
+        return weir_error_set(error, WEIR_FULL, "no memory for another partition");
+    weir_status status = open_state(worker, partition, replay_from_out, labels_from_out, error);
+    if (status != WEIR_OK) {
+        free_partition(partition);
+        return status;
+    }
     weir_partition_enter(partition, WEIR_PHASE_OPEN);
-    worker->partitions[number] = partition;
-    worker->held[worker->held_count++] = number;
+    worker->partitions[lane] = partition;
+    if (partition->label_lane >= 0)
+        worker->partitions[partition->label_lane] = partition;
+    worker->held[worker->held_count++] = lane;
     return WEIR_OK;
 }
 
-void weir_worker_forget(weir_worker *worker, int32_t number)
+void weir_worker_forget(weir_worker *worker, int32_t lane)
 {
-    weir_partition *partition = worker->partitions[number];
+    weir_partition *partition = worker->partitions[lane];
     weir_state_close(partition->state);
-    weir_ledger_deinit(&partition->ledger);
-    worker->partitions[number] = NULL;
+    worker->partitions[lane] = NULL;
+    if (partition->label_lane >= 0)
+        worker->partitions[partition->label_lane] = NULL;
     size_t at = 0;
-    while (worker->held[at] != number)
+    while (worker->held[at] != lane)
         at++;
     worker->held[at] = worker->held[--worker->held_count];
-    free(partition);
+    free_partition(partition);
 }
 
-void weir_worker_begin_partition(weir_worker *worker, int32_t number, int64_t position,
-                                 const int64_t marks[WEIR_OUTPUT_COUNT], int64_t committed)
+/* ---- beginning ---- */
+
+/* An end is where what this life emits comes behind: at first that of the log, then what was acknowledged. */
+static void begin_ends(weir_worker *worker, weir_partition *partition, const int64_t *ends)
 {
-    weir_partition *partition = worker->partitions[number];
+    size_t count = WEIR_SPREAD_OUTPUT_COUNT * (size_t)worker->partition_count;
+    if (!partition->ends_passed.ends)
+        return;
+    weir_check(ends);
+    for (size_t i = 0; i < count; i++)
+        worker->ends[i] = ends[i] > worker->ends[i] ? ends[i] : worker->ends[i];
+    memcpy(partition->ends_passed.ends, ends, count * sizeof *ends);
+    memcpy(partition->ends_ahead.ends, ends, count * sizeof *ends);
+    partition->ends_passed.position = partition->ends_ahead.position = partition->position;
+}
+
+void weir_worker_begin_partition(weir_worker *worker, int32_t lane, const weir_beginning *beginning)
+{
+    weir_partition *partition = worker->partitions[lane];
     weir_check(partition && weir_partition_phase(partition) == WEIR_PHASE_OPEN);
-    weir_ledger_init(&partition->ledger, marks);
-    partition->position = position;
-    partition->live_from = position;
-    for (int output = 0; output < WEIR_OUTPUT_COUNT; output++)
+    size_t stage = partition->stage;
+    int64_t marks[WEIR_OUTPUT_COUNT];
+    partition->position = partition->live_from = weir_sequence_of(stage, beginning->position);
+    for (int output = 0; output < WEIR_OUTPUT_COUNT; output++) {
+        marks[output] = weir_sequence_of(stage, beginning->marks[output]);
         if (marks[output] > partition->live_from)
             partition->live_from = marks[output];
-    atomic_store(&partition->acked_below, position);
-    atomic_store(&partition->published_position, position);
-    atomic_store(&partition->committed_below, committed);
-    weir_partition_enter(partition, partition->live_from > position ? WEIR_PHASE_REPLAYING : WEIR_PHASE_LIVE);
+    }
+    weir_ledger_init(&partition->ledger, marks);
+    if (beginning->emitted)
+        partition->ledger.emitted = *beginning->emitted;
+    partition->emitted_until = weir_sequence_of(stage, beginning->log_end);
+    begin_ends(worker, partition, beginning->ends);
+    weir_label_inbox_init(&partition->labels, beginning->labels_from);
+    atomic_store(&partition->acked_below, partition->position);
+    atomic_store(&partition->published_position, beginning->position);
+    atomic_store(&partition->committed_below, weir_sequence_of(stage, beginning->committed));
+    weir_partition_enter(partition,
+                         partition->live_from > partition->position ? WEIR_PHASE_REPLAYING : WEIR_PHASE_LIVE);
 }
 
-weir_status weir_worker_drain_partition(weir_worker *worker, int32_t number, int64_t timeout_us,
-                                        int64_t *acked_below_out, weir_error *error)
+/* ---- ending ---- */
+
+weir_status weir_worker_drain_partition(weir_worker *worker, int32_t lane, int64_t timeout_us, weir_error *error)
 {
-    weir_partition *partition = worker->partitions[number];
+    weir_partition *partition = worker->partitions[lane];
     if (!partition)
-        return weir_error_set(error, WEIR_NOT_FOUND, "partition %" PRId32 " is not held", number);
+        return weir_error_set(error, WEIR_NOT_FOUND, "lane %" PRId32 " is not held", lane);
     weir_partition_enter(partition, WEIR_PHASE_DRAINING);
     int64_t deadline_us = weir_clock_monotonic_us(worker->options.clock) + timeout_us;
     while (weir_ledger_pending(&partition->ledger) > 0 && !weir_worker_failed(worker) &&
            weir_clock_monotonic_us(worker->options.clock) < deadline_us)
         weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
-    if (weir_worker_failed(worker)) {
-        *acked_below_out = atomic_load(&partition->acked_below);
+    if (weir_worker_failed(worker))
         return weir_error_set(error, WEIR_TEMPORARY, "its worker has failed: %.400s", worker->failure.message);
-    }
     weir_partition_publish(partition);
-    *acked_below_out = atomic_load(&partition->acked_below);
-    if (partition->ledger.broken || *acked_below_out < partition->position)
+    if (partition->ledger.broken || atomic_load(&partition->acked_below) < partition->position)
         return weir_error_set(error, WEIR_TEMPORARY,
-                              "partition %" PRId32 ": %zu outputs were not acknowledged in time; they will be produced "
-                              "again by whoever takes the partition over",
-                              number, weir_ledger_pending(&partition->ledger));
+                              "%s partition %" PRId32 ": %zu outputs were not acknowledged in time; they will be "
+                              "produced again by whoever takes the partition over",
+                              weir_worker_topic(worker, partition), partition->number,
+                              weir_ledger_pending(&partition->ledger));
     return WEIR_OK;
 }
 
-weir_status weir_worker_close_partition(weir_worker *worker, int32_t number, bool flush, int64_t committed,
+weir_status weir_worker_close_partition(weir_worker *worker, int32_t lane, bool flush, int64_t committed,
                                         weir_error *error)
 {
-    weir_partition *partition = worker->partitions[number];
+    weir_partition *partition = worker->partitions[lane];
     if (!partition)
         return WEIR_OK;
     weir_status status = WEIR_OK;
     bool begun = weir_partition_phase(partition) != WEIR_PHASE_OPEN;
-    if (flush && begun && !weir_worker_failed(worker) && !partition->ledger.broken && committed >= partition->position)
+    if (flush && begun && !weir_worker_failed(worker) && !partition->ledger.broken &&
+        weir_ledger_pending(&partition->ledger) == 0 &&
+        weir_sequence_of(partition->stage, committed) >= partition->position)
         status = weir_state_flush(partition->state, partition->position, partition->position, error);
-    weir_worker_forget(worker, number);
+    weir_worker_forget(worker, lane);
     return status;
 }
 
-void weir_worker_resume_partition(weir_worker *worker, int32_t number)
+void weir_worker_resume_partition(weir_worker *worker, int32_t lane)
 {
-    weir_partition *partition = worker->partitions[number];
+    weir_partition *partition = worker->partitions[lane];
     if (!partition || weir_partition_phase(partition) != WEIR_PHASE_BRAKED)
         return;
     weir_brake_reset(&partition->brake);
     weir_partition_enter(partition, WEIR_PHASE_LIVE);
-    worker->options.port->ops->pause(worker->options.port, number, false);
+    weir_worker_align(worker, partition);
 }
 
 /* ---- what others look at ---- */
 
-const weir_partition *weir_worker_partition(const weir_worker *worker, int32_t number)
+const weir_partition *weir_worker_partition(const weir_worker *worker, int32_t lane)
 {
-    return worker->partitions[number];
+    return worker->partitions[lane];
 }
 
-void weir_worker_committed(weir_worker *worker, int32_t number, int64_t committed)
+void weir_worker_committed(weir_worker *worker, int32_t lane, int64_t committed)
 {
-    weir_partition *partition = worker->partitions[number];
+    weir_partition *partition = worker->partitions[lane];
     if (partition)
-        atomic_store_explicit(&partition->committed_below, committed, memory_order_relaxed);
+        atomic_store_explicit(&partition->committed_below, weir_sequence_of(partition->stage, committed),
+                              memory_order_relaxed);
 }
 
 int64_t weir_worker_beat_us(const weir_worker *worker)

@@ -46,15 +46,24 @@ bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output)
     return emitter->options.enabled[output];
 }
 
-static weir_status send(weir_emitter *emitter, weir_ledger *ledger, const weir_outgoing *outgoing, bool *sent_out)
+static weir_status send(weir_emitter *emitter, const weir_cause *cause, weir_outgoing *outgoing, bool *sent_out)
 {
-    weir_status status = weir_ledger_reserve(ledger, outgoing->output);
+    outgoing->lane = cause->lane;
+    outgoing->marker = weir_ledger_marker(cause->sequence);
+    outgoing->partition = cause->partition;
+    weir_status status = weir_ledger_reserve(cause->ledger, outgoing->output);
     if (status == WEIR_OK)
         status = emitter->port->ops->produce(emitter->port, outgoing);
     if (status == WEIR_OK)
-        weir_ledger_sent(ledger, outgoing->output, outgoing->source_offset);
+        weir_ledger_sent(cause->ledger, outgoing->output, cause->sequence);
     *sent_out = status == WEIR_OK;
     return status;
+}
+
+static bool may_send(const weir_emitter *emitter, const weir_cause *cause, weir_output output)
+{
+    return emitter->options.enabled[output] && weir_ledger_may_emit(cause->ledger, output, cause->sequence) &&
+           !weir_emitted_has(&cause->ledger->emitted, output, cause->partition, cause->offset);
 }
 
 typedef void encode(const weir_transaction *transaction, const weir_verdict *verdict, const weir_source *source,
@@ -67,52 +76,48 @@ static void encode_alert(const weir_transaction *transaction, const weir_verdict
     weir_alert_encode(transaction, verdict, source, writer);
 }
 
-static weir_status send_message(weir_emitter *emitter, weir_ledger *ledger, weir_output output, encode *encode_message,
-                                int32_t partition, int64_t offset, const weir_transaction *transaction,
+static weir_status send_message(weir_emitter *emitter, const weir_cause *cause, weir_output output,
+                                encode *encode_message, const weir_transaction *transaction,
                                 const weir_verdict *verdict, bool *sent_out)
 {
     *sent_out = false;
-    if (!emitter->options.enabled[output] || !weir_ledger_may_emit(ledger, output, offset))
+    if (!may_send(emitter, cause, output))
         return WEIR_OK;
     weir_writer writer = weir_writer_of(emitter->scratch, sizeof emitter->scratch);
     if (emitter->options.framing == WEIR_FRAMING_CONFLUENT)
         weir_frame_write(&writer, emitter->options.schema_ids[output]);
-    weir_source source = {.topic = emitter->input_topic, .partition = partition, .offset = offset};
+    weir_source source = {.topic = emitter->input_topic, .partition = cause->partition, .offset = cause->offset};
     encode_message(transaction, verdict, &source, emitter->options.score_features, &writer);
     weir_check(!writer.failed); /* identifiers and feature counts are bounded, so the scratch always suffices */
     weir_outgoing outgoing = {
         .output = output,
-        .partition = partition,
-        .source_offset = offset,
         .key = transaction->card_token,
         .payload = weir_span_of(writer.base, writer.used),
     };
-    return send(emitter, ledger, &outgoing, sent_out);
+    return send(emitter, cause, &outgoing, sent_out);
 }
 
-weir_status weir_emitter_alert(weir_emitter *emitter, weir_ledger *ledger, int32_t partition, int64_t offset,
-                               const weir_transaction *transaction, const weir_verdict *verdict, bool *sent_out)
+weir_status weir_emitter_alert(weir_emitter *emitter, const weir_cause *cause, const weir_transaction *transaction,
+                               const weir_verdict *verdict, bool *sent_out)
 {
-    return send_message(emitter, ledger, WEIR_OUTPUT_ALERTS, encode_alert, partition, offset, transaction, verdict,
-                        sent_out);
+    return send_message(emitter, cause, WEIR_OUTPUT_ALERTS, encode_alert, transaction, verdict, sent_out);
 }
 
-weir_status weir_emitter_score(weir_emitter *emitter, weir_ledger *ledger, int32_t partition, int64_t offset,
-                               const weir_transaction *transaction, const weir_verdict *verdict, bool *sent_out)
+weir_status weir_emitter_score(weir_emitter *emitter, const weir_cause *cause, const weir_transaction *transaction,
+                               const weir_verdict *verdict, bool *sent_out)
 {
-    return send_message(emitter, ledger, WEIR_OUTPUT_SCORES, weir_score_encode, partition, offset, transaction, verdict,
-                        sent_out);
+    return send_message(emitter, cause, WEIR_OUTPUT_SCORES, weir_score_encode, transaction, verdict, sent_out);
 }
 
-weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger, const weir_record *record,
-                                     weir_reject reject, const char *reject_field, bool *sent_out)
+weir_status weir_emitter_dead_letter(weir_emitter *emitter, const weir_cause *cause, const char *topic,
+                                     const weir_record *record, weir_reject reject, const char *reject_field,
+                                     bool *sent_out)
 {
     *sent_out = false;
-    if (!emitter->options.enabled[WEIR_OUTPUT_DEAD_LETTERS] ||
-        !weir_ledger_may_emit(ledger, WEIR_OUTPUT_DEAD_LETTERS, record->offset))
+    if (!may_send(emitter, cause, WEIR_OUTPUT_DEAD_LETTERS))
         return WEIR_OK;
-    weir_dead_letter_cause cause = {
-        .source = {.topic = emitter->input_topic, .partition = record->partition, .offset = record->offset},
+    weir_dead_letter_cause why = {
+        .source = {.topic = topic, .partition = record->partition, .offset = record->offset},
         .key = record->key,
         .payload = record->payload,
         .group = emitter->group_id,
@@ -123,7 +128,7 @@ weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger,
     weir_arena arena;
     weir_arena_init(&arena, emitter->letter_memory, sizeof emitter->letter_memory);
     weir_dead_letter letter;
-    weir_status status = weir_dead_letter_format(&cause, &arena, &letter);
+    weir_status status = weir_dead_letter_format(&why, &arena, &letter);
     if (status != WEIR_OK)
         return status;
     weir_header headers[WEIR_DEAD_LETTER_HEADER_COUNT];
@@ -131,18 +136,16 @@ weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger,
         headers[i] = (weir_header){letter.headers[i].name, weir_span_text(letter.headers[i].value)};
     weir_outgoing outgoing = {
         .output = WEIR_OUTPUT_DEAD_LETTERS,
-        .partition = record->partition,
-        .source_offset = record->offset,
         .key = letter.key,
         .payload = letter.payload,
         .headers = headers,
         .header_count = WEIR_DEAD_LETTER_HEADER_COUNT,
     };
-    status = send(emitter, ledger, &outgoing, sent_out);
+    status = send(emitter, cause, &outgoing, sent_out);
     if (status != WEIR_INVALID)
         return status;
     /* With its headers it is larger than the topic takes. Where it stands has to do: a record that cannot be set
      * aside would hold up the partition for good. */
     outgoing.key = outgoing.payload = (weir_span){0};
-    return send(emitter, ledger, &outgoing, sent_out);
+    return send(emitter, cause, &outgoing, sent_out);
 }

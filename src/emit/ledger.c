@@ -47,7 +47,7 @@ void weir_ledger_sent(weir_ledger *ledger, weir_output output, int64_t offset)
 {
     weir_ledger_queue *queue = &ledger->pending[output];
     weir_check(queue->count < queue->capacity);
-    weir_check(offset >= ledger->marks[output]);
+    weir_check(output == WEIR_OUTPUT_HOPS || offset >= ledger->marks[output]); /* labels go on whatever the mark */
     weir_check(queue->count == 0 || *slot(queue, queue->count - 1) <= offset);
     queue->count++;
     *slot(queue, queue->count - 1) = offset;
@@ -61,7 +61,7 @@ void weir_ledger_heard(weir_ledger *ledger, const weir_ack *ack)
         ledger->broken = true;
     weir_ledger_queue *queue = &ledger->pending[ack->output];
     uint32_t at = 0;
-    while (at < queue->count && *slot(queue, at) != ack->source_offset)
+    while (at < queue->count && weir_ledger_marker(*slot(queue, at)) != ack->marker)
         at++;
     if (at == queue->count)
         return; /* of an earlier life of the partition */
@@ -94,5 +94,6 @@ void weir_ledger_deinit(weir_ledger *ledger)
 {
     for (int output = 0; output < WEIR_OUTPUT_COUNT; output++)
         free(ledger->pending[output].offsets);
+    weir_emitted_clear(&ledger->emitted);
     *ledger = (weir_ledger){0};
 }

@@ -15,6 +15,8 @@
 
 enum { STREAM_EVENTS = 200, PAYLOAD_MAX = 256 };
 
+static const char *const TOPICS[] = {"transactions"};
+
 static int64_t now_us = 1;
 
 static int64_t wall_us(const weir_clock *clock)
@@ -43,9 +45,10 @@ typedef struct member {
 
 static member it;
 
-static weir_status open_disk(void *context, int32_t partition, weir_store **store_out, weir_error *error)
+static weir_status open_disk(void *context, const char *topic, int32_t partition, weir_store **store_out,
+                             weir_error *error)
 {
-    (void)context, (void)error;
+    (void)context, (void)topic, (void)error;
     *store_out = weir_fake_store_open(&it.disks[partition]);
     return WEIR_OK;
 }
@@ -66,7 +69,7 @@ static void add_event(int32_t partition, uint64_t number)
     weir_writer writer = weir_writer_of(bytes, sizeof bytes);
     weir_transaction_encode(&fields, &writer);
     cr_assert_not(writer.failed);
-    sim_log_add(&it.cluster.input[partition], weir_span_of(bytes, writer.used), -1, "");
+    sim_log_add(&it.cluster.lanes[partition].log, weir_span_of(bytes, writer.used), "");
 }
 
 static void open_member(void)
@@ -74,8 +77,8 @@ static void open_member(void)
     weir_error error = {0};
     weir_log_options log = {.file = open("/dev/null", O_WRONLY), .level = WEIR_LOG_ERROR, .format = WEIR_LOG_TEXT};
     weir_log_setup(&log);
-    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 0, &it.rules, &error), WEIR_OK);
-    sim_cluster_init(&it.cluster, 7);
+    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", NULL, 0, &it.rules, &error), WEIR_OK);
+    sim_cluster_init(&it.cluster, 7, 1, false);
     for (int p = 0; p < SIM_PARTITIONS; p++)
         weir_fake_disk_init(&it.disks[p]);
 }
@@ -88,14 +91,13 @@ static void open_service(void)
     weir_service_options options = {
         .group = it.group,
         .rules = &it.rules,
-        .worker = {.batch_events_max = 64,
+        .worker = {.stage_topics = TOPICS,
+                   .batch_events_max = 64,
                    .limits = {.framing = WEIR_FRAMING_RAW},
                    .brake_window = 20,
                    .brake_share_max = 0.5,
                    .memory_bytes_max = 64 << 20,
-                   .state = {.identity = {.topic = "transactions",
-                                          .entity = "card",
-                                          .horizon_us = weir_plan_horizon_us(it.rules.plan)},
+                   .state = {.identity = {.horizon_us = weir_plan_horizon_us(it.rules.plan)},
                              .sweep_interval_us = WEIR_US_PER_SECOND},
                    .open_store = open_disk,
                    .emitter = {.input_topic = "transactions", .group_id = "sim", .enabled = {true, true, true},
@@ -177,7 +179,7 @@ Test(service, works_the_stream_off_and_commits_it)
     weir_error error = {0};
     cr_assert_eq(go_on(1000, &error), WEIR_OK, "%s", error.message);
     for (int p = 0; p < SIM_PARTITIONS; p++) {
-        cr_expect_eq(it.cluster.committed[p], STREAM_EVENTS / SIM_PARTITIONS);
+        cr_expect_eq(it.cluster.lanes[p].committed, STREAM_EVENTS / SIM_PARTITIONS);
         cr_expect_eq(it.cluster.outputs[WEIR_OUTPUT_SCORES][p].count, STREAM_EVENTS / SIM_PARTITIONS);
     }
     close_service();
@@ -188,7 +190,7 @@ Test(service, a_braked_partition_makes_it_unready_until_an_operator_resumes_it)
 {
     open_member();
     for (int i = 0; i < 20; i++)
-        sim_log_add(&it.cluster.input[1], weir_span_text("garbage"), -1, "");
+        sim_log_add(&it.cluster.lanes[1].log, weir_span_text("garbage"), "");
     open_service();
     begin();
     weir_error error = {0};
@@ -235,7 +237,7 @@ Test(service, a_disk_that_cannot_be_written_makes_it_unready_and_it_goes_on)
 Test(service, a_topic_recreated_under_its_group_is_refused)
 {
     open_member();
-    it.cluster.committed[3] = 10; /* and the log is empty */
+    it.cluster.lanes[3].committed = 10; /* and the log is empty */
     open_service();
     begin();
     weir_error error = {0};
@@ -248,7 +250,7 @@ Test(service, a_topic_recreated_under_its_group_is_refused)
 Test(service, an_output_topic_that_others_write_to_is_refused)
 {
     open_member();
-    sim_log_add(&it.cluster.outputs[WEIR_OUTPUT_ALERTS][0], weir_span_text("{\"hello\": 1}"), -1, "");
+    sim_log_add(&it.cluster.outputs[WEIR_OUTPUT_ALERTS][0], weir_span_text("{\"hello\": 1}"), "");
     open_service();
     begin();
     weir_error error = {0};
@@ -263,8 +265,8 @@ Test(service, a_dead_letter_without_its_offset_is_refused_too)
 {
     static const char *const NOT_OFFSETS[] = {"", "12x", "-3", "99999999999999999999999999"};
     for (size_t i = 0; i < sizeof NOT_OFFSETS / sizeof *NOT_OFFSETS; i++) {
-            open_member();
-        sim_log_add(&it.cluster.outputs[WEIR_OUTPUT_DEAD_LETTERS][0], weir_span_text("?"), -1, NOT_OFFSETS[i]);
+        open_member();
+        sim_log_add(&it.cluster.outputs[WEIR_OUTPUT_DEAD_LETTERS][0], weir_span_text("?"), NOT_OFFSETS[i]);
         open_service();
         begin();
         weir_error error = {0};
@@ -287,7 +289,7 @@ Test(service, a_drain_leaves_nothing_to_replay)
     weir_service_drain(it.service);
     close_service();
     for (int p = 0; p < SIM_PARTITIONS; p++)
-        it.cluster.owner[p] = -1;
+        it.cluster.lanes[p].owner = -1;
     open_service();
     begin();
     cr_assert_eq(go_on(200, &error), WEIR_OK, "%s", error.message);
@@ -318,7 +320,7 @@ Test(service, a_worker_that_fails_ends_it_with_the_reason)
     port->ops = &ops;
     cr_expect_eq(go_on(100, &error), WEIR_FENCED);
     cr_expect_not_null(strstr(error.message, "partition 0, offset 0"), "%s", error.message);
-    cr_expect_leq(it.cluster.committed[0], 0, "the record whose output was refused is not committed");
+    cr_expect_leq(it.cluster.lanes[0].committed, 0, "the record whose output was refused is not committed");
     close_service();
     close_member();
 }

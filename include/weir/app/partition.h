@@ -1,4 +1,4 @@
-/* One input partition as its worker holds it: state, ledger, position.
+/* One lane as its worker holds it: a partition of a stage's topic, with state, ledger, position.
  *
  *            open                begin               position reaches live_from
  *   (none) ───────> OPEN ───────────────> REPLAYING ────────────────────────────> LIVE
@@ -7,11 +7,17 @@
  *                    │                      BRAKED ─────────────────────────────────>│
  *                    └────────── drain ───────┴────────────> DRAINING ── close ──> (none)
  *
- * Thread: the worker's, except the two published offsets.
+ * Positions, marks and what is acknowledged or committed are *sequences*: in the first stage offsets of the transactions
+ * topic; behind it a record is a batch, and a sequence is its offset and the entry's index in it.
+ *
+ * Thread: the worker's, except what is published.
  */
 #ifndef WEIR_APP_PARTITION_H
 #define WEIR_APP_PARTITION_H
 
+#include "weir/app/label_inbox.h"
+#include "weir/app/seen.h"
+#include "weir/emit/hops.h"
 #include "weir/emit/ledger.h"
 #include "weir/state/state.h"
 
@@ -46,8 +52,19 @@ bool weir_brake_note(weir_brake *brake, bool rejected);
 /* Forgets what was seen, as an operator's resume does. */
 void weir_brake_reset(weir_brake *brake);
 
+/* A place in the lane's log and what was true when it was reached. Once everything before it is acknowledged, so is
+ * that. */
+typedef struct weir_milestone {
+    int64_t position;
+    int64_t clock_us; /* newest event time before it */
+    int64_t set_us;   /* monotonic */
+    int64_t *ends;    /* of alerts' partitions then, and of scores': behind them is what it has emitted since; or NULL */
+} weir_milestone;
+
 typedef struct weir_partition {
-    int32_t number;
+    int32_t lane;
+    size_t stage;
+    int32_t number;          /* of its topic */
     _Atomic int phase;       /* weir_phase; written by the worker, read by anyone */
     weir_state *state;
     weir_ledger ledger;
@@ -55,11 +72,39 @@ typedef struct weir_partition {
     int64_t position;        /* next offset to process */
     int64_t live_from;       /* from here on this life emits */
     int64_t event_clock_us;  /* newest event time seen */
+    int64_t waiting_us;      /* event time of the record it is held before; INT64_MIN: none */
+    bool held;               /* its lane is */
+    weir_milestone clock;                    /* one not yet acknowledged */
+    weir_milestone ends_ahead, ends_passed;  /* where the lane scores for other partitions than its own */
+    int64_t emitted_until;   /* behind this, an earlier life cannot have emitted; the ledger's set is then dropped */
+    /* the first stage */
+    int32_t label_lane;      /* -1: none */
+    bool label_lane_held;
+    weir_label_inbox labels;
+    int64_t labels_asked_us; /* monotonic: since when it waits for the label log; 0 = it does not */
+    int64_t labels_tried_us; /* monotonic: when labels were last looked at without an event to look for */
+    /* the stages behind it: what has been applied of each partition of the stage before, events and labels */
+    int64_t *sources; /* the last event's sequence */
+    weir_seen *label_sources;
+    uint32_t source_count;
     uint64_t sweeps_shown;   /* checkpoints whose duration the metrics have */
     _Atomic bool store_failing; /* the last checkpoint could not be written; it is tried again */
-    _Atomic int64_t published_position;
+    _Atomic int pace;                     /* weir_pace, of the first stage */
+    _Atomic int64_t clock_us;             /* event time up to which all is acknowledged */
+    _Atomic int64_t published_position;   /* an offset */
     _Atomic int64_t acked_below;     /* worker -> service: what may be committed */
     _Atomic int64_t committed_below; /* service -> worker: what the group has committed */
 } weir_partition;
+
+/* Between sequences and offsets of the lane's topic. */
+static inline int64_t weir_sequence_of(size_t stage, int64_t offset)
+{
+    return stage == 0 || offset < 0 ? offset : offset << WEIR_HOP_ENTRY_BITS;
+}
+/* The offset of the record a sequence is in: the next one to read, for a position. */
+static inline int64_t weir_sequence_offset(size_t stage, int64_t sequence)
+{
+    return stage == 0 || sequence < 0 ? sequence : sequence >> WEIR_HOP_ENTRY_BITS;
+}
 
 #endif

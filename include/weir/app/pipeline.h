@@ -1,39 +1,45 @@
-/* One batch of records through decode, table and engine: the same code for the service, for files and for the
- * simulator, so that the same stream gives the same scores everywhere.
+/* One batch of events through one stage of the chain: decode, table and engine. The same code for every stage, for the
+ * service, for files and for the simulator, so that the same stream gives the same scores everywhere.
  *
- *   records ─ decode ─ touch (table, store) ─ gather + score ─ applied
+ *   records ─ decode ─ touch (table, store) ─ gather (in the last stage: + score) ─ applied
  *               │reject        │already applied       │duplicate
  *
- * Nothing here emits or waits: what to do with a finished job is the caller's.
+ * And one label at a time, between batches or in the middle of one. Nothing here emits or waits: what to do with a
+ * finished job or label is the caller's.
  * Thread: one pipeline a worker.
  */
 #ifndef WEIR_APP_PIPELINE_H
 #define WEIR_APP_PIPELINE_H
 
+#include "weir/codec/hop.h"
+#include "weir/codec/label.h"
 #include "weir/codec/output.h"
 #include "weir/codec/transaction.h"
 #include "weir/core/engine.h"
 #include "weir/state/state.h"
 
 typedef enum weir_fate { /* what became of a record */
-    WEIR_FATE_SCORED,
+    WEIR_FATE_SCORED,    /* went through: scored in the last stage, else gathered and to be handed on */
     WEIR_FATE_REJECTED,  /* `reject` says why: a dead letter */
     WEIR_FATE_DUPLICATE, /* a retained event's redelivery: counted, changes nothing, gives no score */
-    WEIR_FATE_KNOWN,     /* its card's state already holds it (replay after a crash): gives no score */
+    WEIR_FATE_KNOWN,     /* its entity's state already holds it (replay after a crash): gives no score */
     WEIR_FATE_COUNT
 } weir_fate;
 
 typedef struct weir_job {
     weir_span payload;  /* in: as it came; borrowed until the job is done with */
-    int32_t partition;  /* in: for messages */
+    int32_t partition;  /* in: where the transaction stands in the transactions topic */
     int64_t offset;     /* in */
+    int64_t sequence;   /* in: the event's place in the log of the stage; in the first stage its offset */
+    const double *inherited; /* in: what the stages before gathered; NULL in the first */
     int64_t now_us;     /* in: the clock for "far in the future" */
-    weir_state *state;  /* in: of the record's partition */
+    weir_state *state;  /* in: of the lane */
     weir_slab *slab;    /* in: that state's memory */
     weir_fate fate;                 /* out */
     weir_reject reject;             /* out */
     weir_transaction transaction;   /* out: when not rejected */
-    weir_entity *entity;            /* out: when not rejected; valid until the state next evicts */
+    weir_entity *entity;            /* out: when not rejected; NULL when the event has no such entity; valid until the
+                                     * state next evicts */
     const weir_engine_item *item;   /* out: when scored; valid until the next batch */
 } weir_job;
 
@@ -47,11 +53,37 @@ void weir_pipeline_close(weir_pipeline *pipeline);
  * and BLAS's. Fails: WEIR_FULL without memory. */
 WEIR_MUST_USE weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *ruleset);
 
-/* Takes up to WEIR_BATCH_MAX jobs, in stream order per partition, to their fate.
+/* Reads up to WEIR_BATCH_MAX jobs of a stage: afterwards each is rejected, or its transaction is there. */
+void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
+                          size_t count);
+
+/* Takes decoded jobs of a stage, in the order of its log per lane, to their fate.
  * Fails: the state's reasons (corrupt record, disk, memory); the message names the offset. Jobs before the failing one
- *        may have been applied; the caller must not go on with the partition. */
-WEIR_MUST_USE weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, weir_job *jobs,
-                                            size_t count, weir_error *error);
+ *        may have been applied; the caller must not go on with the lane. */
+WEIR_MUST_USE weir_status weir_pipeline_apply(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage,
+                                              weir_job *jobs, size_t count, weir_error *error);
+
+/* Decodes and applies. */
+WEIR_MUST_USE weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage,
+                                            weir_job *jobs, size_t count, weir_error *error);
+
+/* A label at the card's stage: marks the card's event.
+ * Gives: *labelling_out; unless the event is unknown, the event as it is then, and the label as it goes on.
+ * Fails: as weir_pipeline_apply. Leaves no trace of a card it does not know. */
+WEIR_MUST_USE weir_status weir_pipeline_label(const weir_ruleset *ruleset, weir_state *state, weir_slab *slab,
+                                              const weir_label *label, weir_labelling *labelling_out,
+                                              weir_event *event_out, weir_hop_label *onward_out, weir_error *error);
+
+/* The same label at a later stage. *event_out is the event it marked, as this stage keeps it, unless it is unknown
+ * here: because the event has no such entity, or is older than the horizon. */
+WEIR_MUST_USE weir_status weir_pipeline_label_onward(const weir_ruleset *ruleset, size_t stage, weir_state *state,
+                                                     weir_slab *slab, const weir_hop_label *label,
+                                                     weir_labelling *labelling_out, weir_event *event_out,
+                                                     weir_error *error);
+
+/* How many of the jobs, from the first on, happened before at_us and so come before a label of that time; rejected
+ * ones go with those before them. */
+size_t weir_pipeline_jobs_before(const weir_job *jobs, size_t count, int64_t at_us);
 
 /* The verdict on a scored job under the ruleset's champion; `values_scratch` has room for the champion's features. */
 void weir_pipeline_verdict(const weir_ruleset *ruleset, const weir_job *job, double *values_scratch,

@@ -1,4 +1,5 @@
-/* Where a partition begins: decided from what the broker, the group, the outputs and the local state say.
+/* Where a lane begins: decided from what the broker, the group, the outputs and the local state say. Everything here is
+ * an offset of the lane's topic.
  *
  *   log_start ... replay_from ... committed <= mark ... log_end
  *                     └── silent replay ──┘└── emitting ──>
@@ -14,9 +15,10 @@ typedef struct weir_recovery_facts {
     const char *topic;      /* for messages */
     const char *state_path; /* where the partition's state is, for messages */
     int32_t partition;
-    weir_partition_bounds bounds;
+    weir_lane_bounds bounds;
     int64_t replay_from;                          /* of the local state; -1 = none */
-    int64_t last_outputs[WEIR_OUTPUT_COUNT];      /* source offset of the last record in each output; -1 = none */
+    int64_t last_outputs[WEIR_OUTPUT_COUNT];      /* source offset of the last record in each output; -1 = none, or
+                                                   * none that tells of this lane */
 } weir_recovery_facts;
 
 typedef struct weir_recovery_plan {

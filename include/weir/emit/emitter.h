@@ -29,17 +29,27 @@ void weir_emitter_close(weir_emitter *emitter);
 
 bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output);
 
-/* Each sends one record caused by `offset` of `partition` and notes it in the ledger, unless the ledger's mark says
- * that an earlier life sent it (then WEIR_OK and *sent_out false). A dead letter the producer finds too large goes
+/* What a record is sent for. */
+typedef struct weir_cause {
+    weir_ledger *ledger; /* of the lane */
+    int32_t lane;
+    int64_t sequence;    /* the event's place in the lane's log */
+    int32_t partition;   /* of the transaction, and of what is said about it */
+    int64_t offset;
+} weir_cause;
+
+/* Each sends one record and notes it in the lane's ledger, unless the ledger says that an earlier life sent it (then
+ * WEIR_OK and *sent_out false). A dead letter the producer finds too large goes
  * without key and payload: its headers say where the record stands. Fails: WEIR_FULL (take acknowledgements and try
  * again), WEIR_FENCED, WEIR_IO, WEIR_INVALID (fatal for the worker). */
-WEIR_MUST_USE weir_status weir_emitter_alert(weir_emitter *emitter, weir_ledger *ledger, int32_t partition,
-                                             int64_t offset, const weir_transaction *transaction,
-                                             const weir_verdict *verdict, bool *sent_out);
-WEIR_MUST_USE weir_status weir_emitter_score(weir_emitter *emitter, weir_ledger *ledger, int32_t partition,
-                                             int64_t offset, const weir_transaction *transaction,
-                                             const weir_verdict *verdict, bool *sent_out);
-WEIR_MUST_USE weir_status weir_emitter_dead_letter(weir_emitter *emitter, weir_ledger *ledger,
+WEIR_MUST_USE weir_status weir_emitter_alert(weir_emitter *emitter, const weir_cause *cause,
+                                             const weir_transaction *transaction, const weir_verdict *verdict,
+                                             bool *sent_out);
+WEIR_MUST_USE weir_status weir_emitter_score(weir_emitter *emitter, const weir_cause *cause,
+                                             const weir_transaction *transaction, const weir_verdict *verdict,
+                                             bool *sent_out);
+/* Of a record of the topic named; the transactions' cause is the record's own place. */
+WEIR_MUST_USE weir_status weir_emitter_dead_letter(weir_emitter *emitter, const weir_cause *cause, const char *topic,
                                                    const weir_record *record, weir_reject reject,
                                                    const char *reject_field, bool *sent_out);
 

@@ -1,4 +1,5 @@
-/* What a partition has produced and not yet heard back about, and from where on it may produce at all.
+/* What a lane has produced and not yet heard back about, and from where on it may produce at all. Offsets here are
+ * places in the lane's own log: in the first stage the transaction's offset, behind it a hop's sequence.
  *
  *   offsets  ... 90 ─────── 101 ─────────────── 140 ──────────── 150
  *                 │  silent   │    emitted, acked  │ pending acks   │ position (next to process)
@@ -9,12 +10,13 @@
  * offset below it has been acknowledged by the broker. A delivery that is given up breaks the ledger for good:
  * nothing after it may be committed.
  *
- * Thread: the partition's worker.
+ * Thread: the lane's worker.
  */
 #ifndef WEIR_EMIT_LEDGER_H
 #define WEIR_EMIT_LEDGER_H
 
 #include "weir/broker/broker.h"
+#include "weir/emit/emitted.h"
 
 enum { WEIR_LEDGER_PENDING_MAX = 1 << 16 };
 
@@ -26,6 +28,7 @@ typedef struct weir_ledger_queue { /* pending source offsets of one output, olde
 typedef struct weir_ledger {
     int64_t marks[WEIR_OUTPUT_COUNT];
     weir_ledger_queue pending[WEIR_OUTPUT_COUNT];
+    weir_emitted emitted; /* behind the marks, these were sent all the same */
     bool broken;
 } weir_ledger;
 
@@ -38,6 +41,12 @@ bool weir_ledger_may_emit(const weir_ledger *ledger, weir_output output, int64_t
 /* Makes room to note one more record, so that what the producer has taken is never left out.
  * Fails: WEIR_FULL at WEIR_LEDGER_PENDING_MAX (take acks first) or without memory. */
 WEIR_MUST_USE weir_status weir_ledger_reserve(weir_ledger *ledger, weir_output output);
+
+/* What an outgoing record carries so that its acknowledgement is told from others: the offset's low bits. */
+static inline int64_t weir_ledger_marker(int64_t offset)
+{
+    return offset & WEIR_MARKER_MAX;
+}
 
 /* Notes one record handed to the producer. Offsets of one output never go down.
  * Expects: room, by weir_ledger_reserve (checked). */

@@ -24,7 +24,7 @@ static weir_generator_config month(uint64_t seed, uint32_t card_count)
     return (weir_generator_config){.seed = seed, .card_count = card_count, .duration_us = 30 * WEIR_US_PER_DAY};
 }
 
-/* Everything a generator says, as one number. */
+/* Everything a generator says, labels as they become known included, as one number. */
 static uint64_t fingerprint(weir_generator_config config, uint64_t *count_out)
 {
     weir_generator *generator = open_generator(config);
@@ -37,6 +37,8 @@ static uint64_t fingerprint(weir_generator_config config, uint64_t *count_out)
         weir_transaction_encode(&fields, &writer);
         weir_write_varint(&writer, label.pattern);
         weir_write_varint(&writer, (uint64_t)label.label_time_us);
+        for (weir_label known; weir_generator_next_label(generator, &known);)
+            print = print * 31 + weir_hash(known.transaction_id) + (uint64_t)known.label_time_us + known.verdict;
         cr_assert_not(writer.failed);
         print = print * 31 + weir_hash(weir_span_of(bytes, writer.used));
     }
@@ -74,6 +76,29 @@ Test(generate, a_shorter_stream_is_the_beginning_of_a_longer_one)
     weir_generator_close(endless);
 }
 
+Test(generate, whoever_takes_no_labels_sees_the_same_transactions)
+{
+    weir_generator_config config = month(4, 2000);
+    config.fraud_share = 0.2; /* more labels than there is room for */
+    weir_generator *heard = open_generator(config), *unheard = open_generator(config);
+    weir_transaction_fields a, b;
+    weir_generated_label first, second;
+    weir_label known;
+    uint64_t forgotten = 0;
+    while (weir_generator_next(heard, &a, &first)) {
+        cr_assert(weir_generator_next(unheard, &b, &second));
+        cr_assert(weir_span_equal(a.transaction_id, b.transaction_id) && a.amount_minor == b.amount_minor);
+        cr_assert(a.event_time_us == b.event_time_us && first.pattern == second.pattern);
+        cr_assert(first.verdict == second.verdict || second.verdict == WEIR_LABEL_UNSPECIFIED);
+        forgotten += first.verdict != second.verdict;
+        while (weir_generator_next_label(heard, &known))
+            ;
+    }
+    cr_expect_gt(forgotten, 0, "the room for labels was never full: nothing was tested");
+    weir_generator_close(heard);
+    weir_generator_close(unheard);
+}
+
 Test(generate, every_transaction_is_accepted_and_times_never_go_back)
 {
     weir_generator_config config = month(1, 500);
@@ -81,6 +106,7 @@ Test(generate, every_transaction_is_accepted_and_times_never_go_back)
     weir_decode_limits limits = {0};
     weir_transaction_fields fields;
     weir_generated_label label;
+    weir_label known;
     int64_t last_us = START_US;
     while (weir_generator_next(generator, &fields, &label)) {
         uint8_t bytes[MESSAGE_SIZE_MAX];
@@ -95,7 +121,10 @@ Test(generate, every_transaction_is_accepted_and_times_never_go_back)
         bool in_person = fields.channel == WEIR_CHANNEL_POS || fields.channel == WEIR_CHANNEL_ATM;
         cr_assert_eq(fields.has_location, in_person);
         cr_assert_eq(fields.terminal_id.size > 0, in_person);
-        cr_assert_eq(label.label_time_us > fields.event_time_us, label.pattern != WEIR_FRAUD_NONE);
+        cr_assert_eq(label.label_time_us > fields.event_time_us, label.verdict != WEIR_LABEL_UNSPECIFIED);
+        cr_assert(label.pattern == WEIR_FRAUD_NONE || label.verdict == WEIR_LABEL_FRAUD);
+        while (weir_generator_next_label(generator, &known))
+            ;
     }
     weir_generator_close(generator);
 }
@@ -352,4 +381,6 @@ Test(generate, patterns_have_names)
     cr_expect_str_eq(weir_fraud_pattern_name(WEIR_FRAUD_ACCOUNT_TAKEOVER), "account_takeover");
     cr_expect_str_eq(weir_fraud_pattern_name(WEIR_FRAUD_STOLEN_FAR), "stolen_far");
     cr_expect_str_eq(weir_fraud_pattern_name(WEIR_FRAUD_BUST_OUT), "bust_out");
+    cr_expect_str_eq(weir_fraud_pattern_name(WEIR_FRAUD_COMPROMISED_TERMINAL), "compromised_terminal");
+    cr_expect_str_eq(weir_fraud_pattern_name(WEIR_FRAUD_COMPROMISED_MERCHANT), "compromised_merchant");
 }

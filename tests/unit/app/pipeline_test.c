@@ -63,6 +63,7 @@ static weir_job *line_up(bench *it, size_t index, weir_span payload, int64_t off
 {
     it->jobs[index] = (weir_job){.payload = payload,
                                  .offset = offset,
+                                 .sequence = offset,
                                  .now_us = RIG_NOW_US,
                                  .state = it->state,
                                  .slab = weir_memory_slab(it->memory)};
@@ -72,7 +73,7 @@ static weir_job *line_up(bench *it, size_t index, weir_span payload, int64_t off
 static void run(bench *it, size_t count)
 {
     weir_error error = {0};
-    cr_assert_eq(weir_pipeline_run(it->pipeline, it->rules.ruleset, it->jobs, count, &error), WEIR_OK, "%s",
+    cr_assert_eq(weir_pipeline_run(it->pipeline, it->rules.ruleset, 0, it->jobs, count, &error), WEIR_OK, "%s",
                  error.message);
 }
 
@@ -280,7 +281,7 @@ Test(pipeline, a_store_that_cannot_be_read_stops_it_and_names_the_record)
     store->ops = &ops;
     uint8_t bytes[RIG_PAYLOAD_MAX];
     line_up(&it, 0, rig_transaction(bytes, 1, 1, 500), 77)->partition = 3;
-    cr_expect_eq(weir_pipeline_run(it.pipeline, it.rules.ruleset, it.jobs, 1, &error), WEIR_IO);
+    cr_expect_eq(weir_pipeline_run(it.pipeline, it.rules.ruleset, 0, it.jobs, 1, &error), WEIR_IO);
     cr_expect_not_null(strstr(error.message, "partition 3, offset 77"), "%s", error.message);
     close_bench(&it);
 }

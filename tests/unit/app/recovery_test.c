@@ -22,7 +22,8 @@ static weir_recovery_facts facts_of(const facts *it)
         .replay_from = it->replay_from,
         .last_outputs = {[WEIR_OUTPUT_ALERTS] = it->alerts,
                          [WEIR_OUTPUT_SCORES] = it->scores,
-                         [WEIR_OUTPUT_DEAD_LETTERS] = it->letters},
+                         [WEIR_OUTPUT_DEAD_LETTERS] = it->letters,
+                         [WEIR_OUTPUT_HOPS] = NONE},
     };
 }
 

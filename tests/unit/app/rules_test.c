@@ -19,7 +19,7 @@ Test(rules, retain_what_the_configuration_asks_for)
 {
     weir_rules rules;
     weir_error error = {0};
-    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", 90 * WEIR_US_PER_DAY, &rules, &error),
+    cr_assert_eq(weir_rules_open(WEIR_SOURCE_DIR "/tests/sim/model.json", NULL, 90 * WEIR_US_PER_DAY, &rules, &error),
                  WEIR_OK);
     cr_expect_eq(weir_plan_horizon_us(rules.plan), 90 * WEIR_US_PER_DAY);
     weir_rules_close(&rules);
@@ -29,6 +29,6 @@ Test(rules, a_file_that_is_not_there_is_named)
 {
     weir_rules rules;
     weir_error error = {0};
-    cr_expect_neq(weir_rules_open("/nowhere/model.json", 0, &rules, &error), WEIR_OK);
+    cr_expect_neq(weir_rules_open("/nowhere/model.json", NULL, 0, &rules, &error), WEIR_OK);
     cr_expect_not_null(strstr(error.message, "/nowhere/model.json"), "%s", error.message);
 }

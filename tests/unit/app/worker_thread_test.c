@@ -38,8 +38,8 @@ static void begin_and_fail(weir_worker *worker, void *context)
 static void drain(weir_worker *worker, void *context)
 {
     weir_error error = {0};
-    cr_expect_eq(weir_worker_drain_partition(worker, 0, WEIR_US_PER_SECOND, context, &error), WEIR_OK, "%s",
-                 error.message);
+    cr_expect_eq(weir_worker_drain_partition(worker, 0, WEIR_US_PER_SECOND, &error), WEIR_OK, "%s", error.message);
+    *(int64_t *)context = rig_acked_below(&it, 0);
 }
 
 static weir_worker_thread *start(void)

@@ -50,6 +50,14 @@ static void close_rig(rig *it)
     weir_fake_port_deinit(&it->port);
 }
 
+/* Of the first stage, where a lane is a partition and a sequence an offset. Good until asked again. */
+static const weir_cause *cause_of(rig *it, int32_t partition, int64_t offset)
+{
+    static weir_cause cause;
+    cause = (weir_cause){&it->ledger, partition, offset, partition, offset};
+    return &cause;
+}
+
 static weir_record record_at(int64_t offset, const char *key, const char *payload)
 {
     return (weir_record){.partition = 3, .offset = offset, .timestamp_us = -1, .key = weir_span_text(key),
@@ -61,12 +69,12 @@ Test(emitter, an_alert_is_keyed_by_the_card_and_goes_to_the_partition_of_its_sou
     rig it;
     open_all(&it);
     bool sent;
-    cr_assert_eq(weir_emitter_alert(it.emitter, &it.ledger, 3, 41, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_assert_eq(weir_emitter_alert(it.emitter, cause_of(&it, 3, 41), &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_assert(sent);
     const weir_fake_sent *alert = weir_fake_port_sent(&it.port, WEIR_OUTPUT_ALERTS, 0);
     cr_assert_not_null(alert);
     cr_expect_eq(alert->partition, 3);
-    cr_expect_eq(alert->source_offset, 41);
+    cr_expect_eq(alert->marker, 41);
     cr_expect(weir_span_is(alert->key, "card-1"));
     int32_t partition;
     int64_t offset;
@@ -84,15 +92,16 @@ Test(emitter, a_mark_silences_what_an_earlier_life_sent)
         [WEIR_OUTPUT_ALERTS] = 10, [WEIR_OUTPUT_SCORES] = 5, [WEIR_OUTPUT_DEAD_LETTERS] = 10};
     open_with(&it, (weir_emitter_options){.enabled = {true, true, true}, .framing = WEIR_FRAMING_RAW}, marks);
     bool sent = true;
-    cr_expect_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, 9, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_alert(it.emitter, cause_of(&it, 0, 9), &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect_not(sent);
-    cr_expect_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 9, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 9), &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect(sent, "the scores' mark is lower");
     weir_record record = record_at(9, "k", "?");
-    cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_UNDECODABLE, NULL, &sent),
+    cr_expect_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+                 &record, WEIR_REJECT_UNDECODABLE, NULL, &sent),
                  WEIR_OK);
     cr_expect_not(sent);
-    cr_expect_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, 10, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_alert(it.emitter, cause_of(&it, 0, 10), &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect(sent);
     cr_expect_eq(it.port.sent_count, 2);
     cr_expect_eq(weir_ledger_pending(&it.ledger), 2, "what was not sent is not waited for");
@@ -106,9 +115,10 @@ Test(emitter, an_output_that_is_off_sends_nothing)
               FROM_START);
     bool sent = true;
     weir_record record = record_at(1, "k", "?");
-    cr_expect_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 1, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 1), &it.transaction, &VERDICT, &sent), WEIR_OK);
     cr_expect_not(sent);
-    cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_EMPTY, NULL, &sent), WEIR_OK);
+    cr_expect_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+                 &record, WEIR_REJECT_EMPTY, NULL, &sent), WEIR_OK);
     cr_expect_not(sent);
     cr_expect(weir_emitter_enabled(it.emitter, WEIR_OUTPUT_ALERTS));
     cr_expect_not(weir_emitter_enabled(it.emitter, WEIR_OUTPUT_SCORES));
@@ -125,8 +135,8 @@ Test(emitter, confluent_framing_puts_the_outputs_own_schema_id_first)
                                           .schema_ids = {[WEIR_OUTPUT_ALERTS] = 0x01020304, [WEIR_OUTPUT_SCORES] = 7}},
               FROM_START);
     bool sent;
-    cr_assert_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, 0, &it.transaction, &VERDICT, &sent), WEIR_OK);
-    cr_assert_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 0, &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_assert_eq(weir_emitter_alert(it.emitter, cause_of(&it, 0, 0), &it.transaction, &VERDICT, &sent), WEIR_OK);
+    cr_assert_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 0), &it.transaction, &VERDICT, &sent), WEIR_OK);
     weir_span message;
     int64_t id, offset;
     int32_t partition;
@@ -149,7 +159,7 @@ Test(emitter, scores_carry_features_only_when_asked)
         open_with(&it, (weir_emitter_options){.enabled = {true, true, true}, .score_features = with,
                                               .framing = WEIR_FRAMING_RAW}, FROM_START);
         bool sent;
-        cr_assert_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 0, &it.transaction, &VERDICT, &sent), WEIR_OK);
+        cr_assert_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 0), &it.transaction, &VERDICT, &sent), WEIR_OK);
         sizes[with] = weir_fake_port_sent(&it.port, WEIR_OUTPUT_SCORES, 0)->payload.size;
         close_rig(&it);
     }
@@ -163,7 +173,8 @@ Test(emitter, a_dead_letter_keeps_the_record_whole_and_says_why)
     bool sent;
     weir_record record = record_at(41, "card-1", "not protobuf");
     cr_assert_eq(
-        weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_ABSURD_FIELD, "amount_minor", &sent),
+        weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+            &record, WEIR_REJECT_ABSURD_FIELD, "amount_minor", &sent),
         WEIR_OK);
     cr_assert(sent);
     const weir_fake_sent *letter = weir_fake_port_sent(&it.port, WEIR_OUTPUT_DEAD_LETTERS, 0);
@@ -184,7 +195,8 @@ Test(emitter, a_card_number_leaves_neither_key_nor_payload)
     bool sent;
     weir_record record = record_at(41, "4111111111111111", "4111111111111111");
     cr_assert_eq(
-        weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_CARD_NUMBER, "card_token", &sent),
+        weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+            &record, WEIR_REJECT_CARD_NUMBER, "card_token", &sent),
         WEIR_OK);
     const weir_fake_sent *letter = weir_fake_port_sent(&it.port, WEIR_OUTPUT_DEAD_LETTERS, 0);
     cr_expect_null(letter->key.data);
@@ -202,7 +214,8 @@ Test(emitter, a_dead_letter_too_large_for_its_topic_goes_without_its_payload)
     it.port.payload_size_max = 5;
     bool sent;
     weir_record record = record_at(41, "card-1", "larger than five");
-    cr_assert_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_OVERSIZED, NULL, &sent),
+    cr_assert_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+                 &record, WEIR_REJECT_OVERSIZED, NULL, &sent),
                  WEIR_OK);
     cr_assert(sent);
     cr_assert_eq(it.port.sent_count, 1);
@@ -221,11 +234,14 @@ Test(emitter, what_the_producer_refuses_comes_back_and_is_not_in_the_ledger)
         it.port.failure = REFUSALS[i];
         bool sent = true;
         weir_record record = record_at(1, "k", "?");
-        cr_expect_eq(weir_emitter_alert(it.emitter, &it.ledger, 0, 1, &it.transaction, &VERDICT, &sent), REFUSALS[i]);
+        cr_expect_eq(weir_emitter_alert(it.emitter, cause_of(&it, 0, 1),
+                     &it.transaction, &VERDICT, &sent), REFUSALS[i]);
         cr_expect_not(sent);
-        cr_expect_eq(weir_emitter_score(it.emitter, &it.ledger, 0, 1, &it.transaction, &VERDICT, &sent), REFUSALS[i]);
+        cr_expect_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 1),
+                     &it.transaction, &VERDICT, &sent), REFUSALS[i]);
         cr_expect_not(sent);
-        cr_expect_eq(weir_emitter_dead_letter(it.emitter, &it.ledger, &record, WEIR_REJECT_EMPTY, NULL, &sent),
+        cr_expect_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
+                     &record, WEIR_REJECT_EMPTY, NULL, &sent),
                      REFUSALS[i]);
         cr_expect_not(sent);
         cr_expect_eq(weir_ledger_pending(&it.ledger), 0);
@@ -244,7 +260,7 @@ Test(emitter, nothing_is_produced_that_the_ledger_has_no_room_for)
     }
     bool sent = true;
     cr_expect_eq(
-        weir_emitter_alert(it.emitter, &it.ledger, 0, WEIR_LEDGER_PENDING_MAX, &it.transaction, &VERDICT, &sent),
+        weir_emitter_alert(it.emitter, cause_of(&it, 0, WEIR_LEDGER_PENDING_MAX), &it.transaction, &VERDICT, &sent),
         WEIR_FULL);
     cr_expect_not(sent);
     cr_expect_eq(it.port.sent_count, 0);

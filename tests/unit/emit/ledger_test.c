@@ -13,7 +13,7 @@ static void note(weir_ledger *ledger, weir_output output, int64_t offset)
 
 static void hear(weir_ledger *ledger, weir_output output, int64_t offset, bool delivered)
 {
-    weir_ack ack = {.output = output, .source_offset = offset, .delivered = delivered};
+    weir_ack ack = {.output = output, .marker = weir_ledger_marker(offset), .delivered = delivered};
     weir_ledger_heard(ledger, &ack);
 }
 
@@ -149,4 +149,35 @@ Test(ledger, a_record_before_the_mark_is_a_bug, .signal = SIGABRT)
     weir_ledger ledger;
     weir_ledger_init(&ledger, marks);
     note(&ledger, WEIR_OUTPUT_ALERTS, 9);
+}
+
+/* Labels go on to the next stage whatever was emitted: they are noted where they came, and hold the barrier there. */
+Test(ledger, a_hop_before_the_mark_holds_the_barrier)
+{
+    const int64_t marks[WEIR_OUTPUT_COUNT] = {10, 10, 10, 10};
+    weir_ledger ledger;
+    weir_ledger_init(&ledger, marks);
+    note(&ledger, WEIR_OUTPUT_HOPS, -1);
+    note(&ledger, WEIR_OUTPUT_HOPS, 4);
+    cr_expect_eq(weir_ledger_acked_below(&ledger, 12), -1);
+    hear(&ledger, WEIR_OUTPUT_HOPS, -1, true);
+    cr_expect_eq(weir_ledger_acked_below(&ledger, 12), 4);
+    hear(&ledger, WEIR_OUTPUT_HOPS, 4, true);
+    cr_expect_eq(weir_ledger_acked_below(&ledger, 12), 12);
+    weir_ledger_deinit(&ledger);
+}
+
+/* Beyond the first stage a sequence has more bits than an acknowledgement brings back. */
+Test(ledger, a_sequence_larger_than_its_marker_is_recognised)
+{
+    weir_ledger ledger;
+    weir_ledger_init(&ledger, FROM_START);
+    int64_t large = (WEIR_MARKER_MAX + 1) * 5 + 77;
+    note(&ledger, WEIR_OUTPUT_ALERTS, large);
+    cr_expect_leq(weir_ledger_marker(large), WEIR_MARKER_MAX);
+    hear(&ledger, WEIR_OUTPUT_ALERTS, large + 1, true);
+    cr_expect_eq(weir_ledger_acked_below(&ledger, large + 9), large);
+    hear(&ledger, WEIR_OUTPUT_ALERTS, large, true);
+    cr_expect_eq(weir_ledger_acked_below(&ledger, large + 9), large + 9);
+    weir_ledger_deinit(&ledger);
 }

@@ -1,0 +1,274 @@
+#include "worker_internal.h"
+
+#include "weir/base/check.h"
+#include "weir/log/log.h"
+
+#include <math.h>
+
+/* What comes over a hop was judged in the first stage. */
+#define JUDGED_US (INT64_MAX / 2)
+
+/* ---- holding a lane ---- */
+
+/* Whether an event of that time would run ahead of the others. What is as good as now never does. */
+static bool is_ahead(const weir_worker *worker, int64_t time_us)
+{
+    if (!worker->options.limit_us || time_us <= atomic_load_explicit(worker->options.limit_us, memory_order_relaxed))
+        return false;
+    return time_us < weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
+}
+
+static weir_pace pace_of(weir_worker *worker, const weir_partition *partition, bool ahead)
+{
+    weir_port *port = worker->options.port;
+    if (ahead)
+        return WEIR_PACE_HELD;
+    if (partition->waiting_us == INT64_MIN && port->ops->lag(port, partition->lane, partition->position) == 0)
+        return WEIR_PACE_CURRENT;
+    int64_t present_us = weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
+    return partition->event_clock_us >= present_us ? WEIR_PACE_CURRENT : WEIR_PACE_BEHIND;
+}
+
+void weir_worker_align(weir_worker *worker, weir_partition *partition)
+{
+    weir_port *port = worker->options.port;
+    bool first = partition->stage == 0;
+    bool ahead = first && partition->waiting_us != INT64_MIN && is_ahead(worker, partition->waiting_us);
+    bool held = ahead || weir_partition_phase(partition) == WEIR_PHASE_BRAKED ||
+                (first && !weir_worker_labels_ready(worker, partition));
+    if (held != partition->held)
+        port->ops->hold(port, partition->lane, held);
+    partition->held = held;
+    if (first && worker->options.limit_us)
+        atomic_store_explicit(&partition->pace, pace_of(worker, partition, ahead), memory_order_relaxed);
+}
+
+/* ---- the first stage: a record is a transaction ---- */
+
+/* "Far in the future" is judged by the record's own timestamp, capped by the wall clock, so that a replay decides as
+ * the first run did. */
+static int64_t judgement_time(const weir_record *record, int64_t wall_us)
+{
+    return record->timestamp_us > 0 && record->timestamp_us < wall_us ? record->timestamp_us : wall_us;
+}
+
+static size_t line_up(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
+{
+    size_t job_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const weir_record *record = &records[i];
+        if (!weir_partition_wants(partition, record->offset))
+            continue;
+        worker->job_records[job_count] = (uint16_t)i;
+        weir_job *job = &worker->jobs[job_count++];
+        job->payload = record->payload;
+        job->partition = record->partition;
+        job->offset = job->sequence = record->offset;
+        job->inherited = NULL;
+        job->now_us = judgement_time(record, worker->received_wall_us);
+        job->state = partition->state;
+        job->slab = weir_memory_slab(worker->memory);
+    }
+    return job_count;
+}
+
+/* Applies jobs, brings each to its end, and only then moves the position over them: a record whose output could not be
+ * produced holds it, and nothing from there on may be committed. records: of the first stage, by job_records. */
+static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t first,
+                     size_t count)
+{
+    weir_job *jobs = worker->jobs + first;
+    weir_error error;
+    if (count == 0)
+        return;
+    weir_status status =
+        weir_pipeline_apply(worker->pipeline, worker->ruleset, partition->stage, jobs, count, &error);
+    if (status != WEIR_OK) {
+        weir_worker_fail(worker, status, "%s", error.message);
+        return;
+    }
+    if (!weir_worker_is_last(worker, partition)) {
+        weir_hop_head head = worker->heads[partition->stage];
+        head.source_partition = partition->number;
+        weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head,
+                        jobs[0].sequence);
+    }
+    for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
+        weir_worker_finish(worker, partition, records ? &records[worker->job_records[first + i]] : NULL, &jobs[i]);
+    if (!weir_worker_is_last(worker, partition))
+        weir_worker_flush_hops(worker, partition);
+    if (weir_worker_failed(worker))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const weir_job *job = &jobs[i];
+        if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
+            partition->event_clock_us = job->transaction.event.time_us;
+        if (weir_partition_phase(partition) == WEIR_PHASE_REPLAYING)
+            weir_metrics_add(worker->metrics, WEIR_METRIC_REPLAYED_EVENTS, 1);
+        else if (partition->stage == 0 && weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) &&
+                 weir_partition_phase(partition) == WEIR_PHASE_LIVE)
+            weir_partition_enter(partition, WEIR_PHASE_BRAKED); /* align() holds it */
+        weir_partition_advance(partition, job->sequence + 1);
+    }
+}
+
+/* How many of the jobs may be applied now: up to the next label's time, and none that runs ahead. */
+static size_t count_ready(weir_worker *worker, weir_partition *partition, const weir_job *jobs, size_t count)
+{
+    partition->waiting_us = INT64_MIN;
+    if (!weir_worker_labels_ready(worker, partition))
+        return 0;
+    int64_t offset;
+    const weir_label *label =
+        partition->labels.count > 0 ? weir_label_inbox_at(&partition->labels, 0, &offset) : NULL;
+    size_t ready = label ? weir_pipeline_jobs_before(jobs, count, label->label_time_us) : count;
+    for (size_t i = 0; i < ready && worker->options.limit_us; i++)
+        if (jobs[i].fate != WEIR_FATE_REJECTED && is_ahead(worker, jobs[i].transaction.event.time_us)) {
+            partition->waiting_us = jobs[i].transaction.event.time_us;
+            return i;
+        }
+    return ready;
+}
+
+static int64_t time_of_first(const weir_partition *partition, const weir_job *job)
+{
+    return job->fate == WEIR_FATE_REJECTED ? partition->event_clock_us : job->transaction.event.time_us;
+}
+
+static void process_transactions(weir_worker *worker, weir_partition *partition, const weir_record *records,
+                                 size_t count)
+{
+    weir_port *port = worker->options.port;
+    size_t job_count = line_up(worker, partition, records, count), done = 0;
+    weir_pipeline_decode(worker->pipeline, worker->ruleset, 0, worker->jobs, job_count);
+    while (done < job_count && !weir_worker_failed(worker)) {
+        weir_worker_settle_labels(worker, partition, time_of_first(partition, &worker->jobs[done]));
+        size_t ready = count_ready(worker, partition, worker->jobs + done, job_count - done);
+        if (weir_worker_failed(worker) || ready == 0)
+            break;
+        run_jobs(worker, partition, records, done, ready);
+        done += ready;
+    }
+    weir_metrics_add(worker->metrics, WEIR_METRIC_EVENTS, done);
+    if (done < job_count && !weir_worker_failed(worker)) {
+        size_t rest = worker->job_records[done];
+        port->ops->unread(port, records + rest, count - rest);
+        weir_worker_align(worker, partition);
+    }
+}
+
+/* ---- the stages behind it: a record is a batch ---- */
+
+/* Whether the entry is news, by what its source has sent before. */
+static bool is_news(weir_worker *worker, weir_partition *partition, const weir_hop_head *head,
+                    const weir_hop_entry *entry)
+{
+    int64_t *last = &partition->sources[head->source_partition];
+    bool news = entry->kind == WEIR_HOP_LABEL
+                    ? weir_seen_add(&partition->label_sources[head->source_partition], entry->sequence)
+                    : entry->sequence > *last;
+    if (!news)
+        weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_REDELIVERED, 1);
+    else if (entry->kind == WEIR_HOP_EVENT)
+        *last = entry->sequence;
+    return news;
+}
+
+static void refuse_record(weir_worker *worker, const weir_partition *partition, const weir_record *record)
+{
+    weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_REFUSED, 1);
+    weir_log(WEIR_LOG_ERROR, "hop_record_refused", weir_log_text("topic", weir_worker_topic(worker, partition)),
+             weir_log_int("partition", record->partition), weir_log_int("offset", record->offset),
+             weir_log_text("reason", "it is not weir's, or of a newer weir: something else writes to an internal "
+                                     "topic, or an older instance must be replaced"));
+}
+
+static void line_up_event(weir_worker *worker, weir_partition *partition, const weir_hop_event *event,
+                          int64_t sequence, size_t at)
+{
+    worker->jobs[at] = (weir_job){.payload = event->payload,
+                                  .partition = event->origin_partition,
+                                  .offset = event->origin_offset,
+                                  .sequence = sequence,
+                                  .inherited = event->registers,
+                                  .now_us = JUDGED_US,
+                                  .state = partition->state,
+                                  .slab = weir_memory_slab(worker->memory)};
+}
+
+static void run_hop_jobs(weir_worker *worker, weir_partition *partition, size_t *job_count)
+{
+    weir_pipeline_decode(worker->pipeline, worker->ruleset, partition->stage, worker->jobs, *job_count);
+    run_jobs(worker, partition, NULL, 0, *job_count);
+    *job_count = 0;
+}
+
+/* What another model's instance has gathered means something else here: it counts as missing. */
+static void void_registers(weir_worker *worker, double *registers, size_t count)
+{
+    weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_STRANGERS, 1);
+    for (size_t i = 0; i < count; i++)
+        registers[i] = NAN;
+}
+
+static void process_record(weir_worker *worker, weir_partition *partition, const weir_record *record,
+                           size_t *job_count)
+{
+    const weir_hop_head *ours = &worker->heads[partition->stage - 1];
+    double strange[WEIR_PLAN_FEATURE_MAX * 4];
+    weir_reader reader;
+    weir_hop_head head;
+    weir_hop_entry entry;
+    if (!weir_hop_open(record->payload, &reader, &head) || head.source_partition >= worker->partition_count ||
+        head.register_count > sizeof strange / sizeof *strange) {
+        refuse_record(worker, partition, record);
+        return;
+    }
+    bool known = head.layout == ours->layout && head.register_count == ours->register_count;
+    int64_t sequence = weir_sequence_of(partition->stage, record->offset);
+    for (int64_t index = 0; !weir_worker_failed(worker); index++) {
+        double *row = worker->inherited + *job_count * ours->register_count;
+        if (!weir_hop_next(&reader, &head, known ? row : strange, &entry) || index == WEIR_HOP_ENTRY_MAX)
+            break;
+        if (!is_news(worker, partition, &head, &entry))
+            continue;
+        if (entry.kind == WEIR_HOP_LABEL) {
+            run_hop_jobs(worker, partition, job_count);
+            if (!weir_worker_failed(worker))
+                weir_worker_label_onward(worker, partition, &entry.label, sequence + index);
+            continue;
+        }
+        if (!known)
+            void_registers(worker, row, ours->register_count);
+        entry.event.registers = row;
+        line_up_event(worker, partition, &entry.event, sequence + index, (*job_count)++);
+        if (*job_count == WEIR_BATCH_MAX)
+            run_hop_jobs(worker, partition, job_count);
+    }
+    if (reader.failed)
+        refuse_record(worker, partition, record);
+}
+
+static void process_hops(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
+{
+    size_t job_count = 0;
+    int64_t next = partition->position;
+    for (size_t i = 0; i < count && !weir_worker_failed(worker); i++) {
+        if (!weir_partition_wants(partition, records[i].offset))
+            continue;
+        process_record(worker, partition, &records[i], &job_count);
+        next = weir_sequence_of(partition->stage, records[i].offset + 1);
+    }
+    if (!weir_worker_failed(worker))
+        run_hop_jobs(worker, partition, &job_count);
+    if (!weir_worker_failed(worker))
+        weir_partition_advance(partition, next);
+}
+
+void weir_worker_process(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
+{
+    if (partition->stage == 0)
+        process_transactions(worker, partition, records, count);
+    else
+        process_hops(worker, partition, records, count);
+}
