@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Trains models/card-fraud.json, the model weir comes with, on transactions `weir generate` makes.
+"""Trains the models weir comes with on transactions `weir generate` makes.
 
     python3 -m venv venv && venv/bin/pip install -r models/requirements.txt
-    venv/bin/python models/train.py --weir build/weir
+    venv/bin/python models/train.py --weir build/weir --onnx models/card-fraud.onnx
+    venv/bin/python models/train.py --weir build/weir place-fraud
 
-The features are computed by `weir score --features`, by the code that serves them, so that training sees exactly
-what scoring will. The first days, when every card is new, only warm the histories up. The rest is split by time: the first
-60 % train, the next 20 % choose the regularisation and the thresholds, the last 20 % are only measured. Written are weir.linear/v1 (models/card-fraud.json) and, with --onnx,
-the same pipeline as scikit-learn's exporter writes it.
+The features are computed by `weir score --features`, by the code that serves them and with what was known at each
+moment, so that training sees exactly what scoring will. The first days, when every card is new, only warm the histories
+up. The rest is split by time: the first 60 % train, the next 20 % choose the regularisation and the thresholds, the
+last 20 % are only measured. Written are weir.linear/v1 (models/NAME.json) and, with --onnx, the same pipeline as
+scikit-learn's exporter writes it.
 
-On your own data: give --transactions FILE, JSON lines with a "label": {"fraud": true|false} beside the transaction.
+On your own data: give --transactions FILE, JSON lines with a "label": {"fraud": true|false} beside the transaction
+(what it was), and --labels FILE, JSON lines of weir.v1.Label in the order of their times (when that was learned).
 """
 import argparse
 import datetime
@@ -34,35 +37,54 @@ THRESHOLDS = [("review", 0.5), ("block", 0.9)]
 SAMPLE_COUNT = 8
 
 
+class Recipe:
+    """A model: its version, whose histories it looks at, and the files its features are listed in."""
+
+    def __init__(self, version, stages, features, description):
+        self.version, self.stages, self.features = version, stages, [HERE / name for name in features]
+        self.description = f"{description}; trained on generated transactions, not on real ones."
+
+
+RECIPES = {
+    "card-fraud": Recipe("2", "card", ["features.txt"], "Card fraud over one card's history"),
+    "place-fraud": Recipe("1", "card,terminal,merchant", ["features.txt", "place-features.txt"],
+                          "Card fraud over the histories of the card, the terminal and the merchant"),
+}
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="card-fraud", choices=sorted(RECIPES), help="which model")
     parser.add_argument("--weir", default="weir", help="the weir program (default: the one on the PATH)")
     parser.add_argument("--transactions", type=pathlib.Path, help="labelled JSON lines instead of generated ones")
+    parser.add_argument("--labels", type=pathlib.Path, help="when that was learned; with --transactions")
     parser.add_argument("--seed", type=int, default=20261101, help="of the generated transactions")
     parser.add_argument("--cards", type=int, default=4000)
-    parser.add_argument("--days", type=int, default=75)
+    parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--warm-up-days", type=int, default=14, help="left out of every split")
-    parser.add_argument("--features", type=pathlib.Path, default=HERE / "features.txt")
-    parser.add_argument("--name", default="card-fraud")
-    parser.add_argument("--version", default="1")
-    parser.add_argument("--output", type=pathlib.Path, default=HERE / "card-fraud.json")
+    parser.add_argument("--version", help="default: the recipe's")
+    parser.add_argument("--output", type=pathlib.Path, help="default: models/NAME.json")
     parser.add_argument("--onnx", type=pathlib.Path, help="also write the model as ONNX")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.output = options.output or HERE / f"{options.name}.json"
+    options.recipe = RECIPES[options.name]
+    options.version = options.version or options.recipe.version
+    return options
 
 
-def read_features(path):
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+def read_features(paths):
+    lines = [line.strip() for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
-def generate(options, path):
-    command = [options.weir, "generate", "--seed", str(options.seed), "--cards", str(options.cards), "--days",
-               str(options.days), "--format", "jsonl"]
-    with path.open("wb") as out:
-        subprocess.run(command, stdout=out, check=True)
+def generate(options, folder):
+    transactions, labels = folder / "transactions.jsonl", folder / "labels.jsonl"
+    subprocess.run([options.weir, "generate", "--seed", str(options.seed), "--cards", str(options.cards), "--days",
+                    str(options.days), "--output", str(transactions), "--labels", str(labels)], check=True)
+    return transactions, labels
 
 
 def blank_model(features):
@@ -76,11 +98,14 @@ def blank_model(features):
     }
 
 
-def compute_features(options, features, transactions, folder):
+def compute_features(options, features, transactions, labels, folder):
     """The feature vector of each transaction, by weir; NaN = missing. Duplicates have none and are left out."""
     model = folder / "features.json"
     model.write_text(json.dumps(blank_model(features)))
-    command = [options.weir, "score", "--model", str(model), "--features", "--input", str(transactions)]
+    command = [options.weir, "score", "--model", str(model), "--features", "--stages", options.recipe.stages,
+               "--input", str(transactions)]
+    if labels:
+        command += ["--labels", str(labels)]
     rows = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -106,10 +131,10 @@ def time_of(transaction):
 
 
 def load(options, features, folder):
-    transactions = options.transactions or folder / "transactions.jsonl"
-    if not options.transactions:
-        generate(options, transactions)
-    vectors = compute_features(options, features, transactions, folder)
+    transactions, labels = options.transactions, options.labels
+    if not transactions:
+        transactions, labels = generate(options, folder)
+    vectors = compute_features(options, features, transactions, labels, folder)
     with transactions.open(encoding="utf-8") as file:
         events = [json.loads(line) for line in file if line.strip()]
     if len(events) != len(vectors):
@@ -219,7 +244,7 @@ def write_linear(options, features, pipeline, parts, thresholds, metrics):
     rows = zip(features, regression.coef_[0], imputer.statistics_, scaler.mean_, scaler.scale_)
     model = {
         "format": "weir.linear/v1", "name": options.name, "version": options.version,
-        "description": "Card fraud over one card's history; trained on generated transactions, not on real ones.",
+        "description": options.recipe.description,
         "features": [{"name": name, "weight": float(weight), "offset": float(mean), "scale": float(scale),
                       "mean": float(mean), "std": float(scale), "impute": float(impute)}
                      for name, weight, impute, mean, scale in rows],
@@ -247,7 +272,7 @@ def write_onnx(options, features, pipeline, parts, thresholds):
 
 def main():
     options = parse_arguments()
-    features = read_features(options.features)
+    features = read_features(options.recipe.features)
     with tempfile.TemporaryDirectory() as folder:
         rows = load(options, features, pathlib.Path(folder))
     parts = split(rows, options.warm_up_days)

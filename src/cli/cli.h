@@ -37,6 +37,7 @@ int weir_cli_demo(int argc, char **argv);
 int weir_cli_generate(int argc, char **argv);
 int weir_cli_score(int argc, char **argv);
 int weir_cli_send(int argc, char **argv);
+int weir_cli_label(int argc, char **argv);
 int weir_cli_tail(int argc, char **argv);
 int weir_cli_model(int argc, char **argv);
 int weir_cli_state(int argc, char **argv);

@@ -6,11 +6,9 @@
 #include "weir/codec/delimited.h"
 #include "weir/codec/json.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_SIZE_MAX = 1024, LINE_SIZE_MAX = 4096, OUTPUT_BUFFER_SIZE = 1 << 20, ID_SIZE = 24 };
+enum { MESSAGE_SIZE_MAX = 1024, LINE_SIZE_MAX = 4096, OUTPUT_BUFFER_SIZE = 1 << 20 };
 
 typedef struct generate_values {
     const char *output, *format, *labels, *start;
@@ -31,16 +29,17 @@ static const weir_cli_option OPTIONS[] = {
     {"format", WEIR_CLI_TEXT, offsetof(generate_values, format), "jsonl|csv|pb",
      "default: by the file's extension, else jsonl; pb is size-delimited protobuf"},
     {"labels", WEIR_CLI_TEXT, offsetof(generate_values, labels), "FILE",
-     "also write what becomes known of the fraud, and when: weir.v1.Label in order of label time, JSON lines or .pb"},
+     "also write what becomes known, and when: weir.v1.Label in the order of label time, JSON lines or .pb"},
     {0}};
 
 static const weir_cli_usage USAGE = {
     .command = "generate",
     .synopsis = "[--seed N] [--cards N] [--days N] [--output FILE] [flags]",
     .summary = "Makes up card transactions in the order of their times: people with habits, and fraud among them\n"
-               "(card testing, account takeover, stolen cards used far away, slow bust-out). JSON lines say of each\n"
-               "transaction which it is (\"label\"), CSV in the columns _fraud and _pattern; protobuf is the\n"
-               "transaction alone.",
+               "(card testing, account takeover, stolen cards used far away, slow bust-out, terminals that copy cards,\n"
+               "merchants whose stored cards leaked). JSON lines say of each transaction which it is (\"label\"), CSV\n"
+               "in the columns _fraud and _pattern; protobuf is the transaction alone. What anybody could know of it\n"
+               "is in --labels: days later, and sometimes wrong.",
     .options = OPTIONS,
     .examples = "  weir generate --seed 7 --cards 2000 --days 30 --output month.jsonl\n"
                 "  weir generate --cards 100000 --days 1 --format pb --output day.pb --labels labels.pb\n",
@@ -83,13 +82,13 @@ static weir_status row_json(weir_span message, const weir_generated_label *label
 
 static void head_csv(weir_writer *line)
 {
-    weir_csv_write_header(line);
+    weir_csv_write_header(WEIR_MESSAGE_TRANSACTION, line);
     write_literal(line, ",_fraud,_pattern\n");
 }
 
 static weir_status row_csv(weir_span message, const weir_generated_label *label, weir_writer *line, weir_error *error)
 {
-    weir_status status = weir_csv_write_row(message, line, error);
+    weir_status status = weir_csv_write_row(WEIR_MESSAGE_TRANSACTION, message, line, error);
     write_literal(line, label->pattern == WEIR_FRAUD_NONE ? ",0," : ",1,");
     if (label->pattern != WEIR_FRAUD_NONE)
         write_literal(line, weir_fraud_pattern_name(label->pattern));
@@ -158,77 +157,23 @@ static weir_status write_line(FILE *file, const weir_writer *line, weir_error *e
     return WEIR_OK;
 }
 
-/* ---- labels: kept until the end, since they become known in another order ---- */
+/* ---- labels ---- */
 
-typedef struct known_label {
-    char transaction_id[ID_SIZE], card_token[ID_SIZE];
-    int64_t event_time_us, label_time_us;
-    weir_fraud_pattern pattern;
-} known_label;
-
-typedef struct label_list {
-    known_label *items;
-    size_t count, capacity;
-} label_list;
-
-static weir_status keep_label(label_list *list, const weir_transaction_fields *fields,
-                              const weir_generated_label *label, weir_error *error)
+static weir_status write_label(const weir_label *label, bool as_pb, FILE *file, weir_error *error)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 1024;
-        known_label *grown = realloc(list->items, capacity * sizeof *grown);
-        if (!grown)
-            return weir_error_set(error, WEIR_FULL, "no memory for %zu labels", capacity);
-        list->items = grown;
-        list->capacity = capacity;
-    }
-    known_label *item = &list->items[list->count++];
-    *item = (known_label){
-        .event_time_us = fields->event_time_us, .label_time_us = label->label_time_us, .pattern = label->pattern};
-    snprintf(item->transaction_id, ID_SIZE, "%.*s", WEIR_SPAN_ARGS(fields->transaction_id));
-    snprintf(item->card_token, ID_SIZE, "%.*s", WEIR_SPAN_ARGS(fields->card_token));
-    return WEIR_OK;
-}
-
-static int compare_labels(const void *left, const void *right)
-{
-    const known_label *a = left, *b = right;
-    if (a->label_time_us != b->label_time_us)
-        return a->label_time_us < b->label_time_us ? -1 : 1;
-    return strcmp(a->transaction_id, b->transaction_id);
-}
-
-static weir_status write_label(const known_label *label, bool as_pb, FILE *file, weir_error *error)
-{
-    char json[LINE_SIZE_MAX], line_memory[LINE_SIZE_MAX];
-    uint8_t message_memory[MESSAGE_SIZE_MAX];
-    int size = snprintf(json, sizeof json,
-                        "{\"transaction_id\":\"%s\",\"card_token\":\"%s\",\"label_time_us\":\"%" PRId64
-                        "\",\"verdict\":\"VERDICT_FRAUD\",\"event_time_us\":\"%" PRId64 "\",\"source\":\"%s\"}",
-                        label->transaction_id, label->card_token, label->label_time_us, label->event_time_us,
-                        weir_fraud_pattern_name(label->pattern));
-    weir_writer line = weir_writer_of(line_memory, sizeof line_memory);
+    uint8_t message_memory[MESSAGE_SIZE_MAX], line_memory[LINE_SIZE_MAX];
     weir_writer message = weir_writer_of(message_memory, sizeof message_memory);
+    weir_writer line = weir_writer_of(line_memory, sizeof line_memory);
+    weir_label_encode(label, &message);
+    weir_span encoded = weir_span_of(message_memory, message.used);
     weir_status status = WEIR_OK;
     if (as_pb) {
-        status = weir_json_to_message(WEIR_MESSAGE_LABEL, weir_span_of(json, (size_t)size), &message, error);
-        weir_delimited_write(&line, weir_span_of(message_memory, message.used));
+        weir_delimited_write(&line, encoded);
     } else {
-        weir_write_bytes(&line, json, (size_t)size);
+        status = weir_json_from_message(WEIR_MESSAGE_LABEL, encoded, &line, error);
         write_literal(&line, "\n");
     }
     return status == WEIR_OK ? write_line(file, &line, error) : status;
-}
-
-static weir_status write_labels(const char *path, label_list *list, weir_error *error)
-{
-    FILE *file = NULL;
-    weir_status status = open_output(path, &file, error);
-    if (list->count > 0)
-        qsort(list->items, list->count, sizeof *list->items, compare_labels);
-    for (size_t i = 0; status == WEIR_OK && i < list->count; i++)
-        status = write_label(&list->items[i], has_extension(path, ".pb"), file, error);
-    return close_output(path, file, status, error);
 }
 
 /* ---- the command ---- */
@@ -237,9 +182,18 @@ typedef struct generate_run {
     const generate_values *values;
     const output_format *format;
     weir_generator *generator;
-    label_list labels;
-    FILE *file;
+    FILE *file, *labels_file; /* the latter NULL unless wanted */
 } generate_run;
+
+/* What has become known since the last row. */
+static weir_status write_labels(generate_run *run, weir_error *error)
+{
+    weir_status status = WEIR_OK;
+    weir_label label;
+    while (run->labels_file && status == WEIR_OK && weir_generator_next_label(run->generator, &label))
+        status = write_label(&label, has_extension(run->values->labels, ".pb"), run->labels_file, error);
+    return status;
+}
 
 static weir_status write_row(generate_run *run, const weir_transaction_fields *fields,
                              const weir_generated_label *label, weir_error *error)
@@ -251,9 +205,7 @@ static weir_status write_row(generate_run *run, const weir_transaction_fields *f
     weir_status status = run->format->row(weir_span_of(message_memory, message.used), label, &line, error);
     if (status == WEIR_OK)
         status = write_line(run->file, &line, error);
-    if (status == WEIR_OK && run->values->labels && label->pattern != WEIR_FRAUD_NONE)
-        status = keep_label(&run->labels, fields, label, error);
-    return status;
+    return status == WEIR_OK ? write_labels(run, error) : status;
 }
 
 static weir_status write_rows(generate_run *run, weir_error *error)
@@ -273,7 +225,7 @@ static weir_status write_rows(generate_run *run, weir_error *error)
             weir_cli_progress_update(&progress, count);
     }
     weir_cli_progress_end(&progress);
-    return status;
+    return status == WEIR_OK ? write_labels(run, error) : status; /* those still to come */
 }
 
 static weir_status generate(generate_run *run, const weir_generator_config *config, weir_error *error)
@@ -281,13 +233,13 @@ static weir_status generate(generate_run *run, const weir_generator_config *conf
     weir_status status = weir_generator_open(config, &run->generator, error);
     if (status == WEIR_OK)
         status = open_output(run->values->output, &run->file, error);
+    if (status == WEIR_OK && run->values->labels)
+        status = open_output(run->values->labels, &run->labels_file, error);
     if (status == WEIR_OK)
         status = write_rows(run, error);
     status = close_output(run->values->output, run->file, status, error);
-    if (status == WEIR_OK && run->values->labels)
-        status = write_labels(run->values->labels, &run->labels, error);
+    status = close_output(run->values->labels, run->labels_file, status, error);
     weir_generator_close(run->generator);
-    free(run->labels.items);
     return status;
 }
 

@@ -7,6 +7,7 @@ static const weir_cli_command COMMANDS[] = {
     {"generate", "make synthetic cards and transactions with labelled fraud", weir_cli_generate},
     {"score", "score transactions from a file or standard input", weir_cli_score},
     {"send", "publish transactions from a file to the input topic", weir_cli_send},
+    {"label", "publish what was learned of transactions: fraud, or cleared", weir_cli_label},
     {"tail", "print a topic's alerts, scores or transactions as JSON", weir_cli_tail},
     {"model", "check and explain model files", weir_cli_model},
     {"state", "look into the durable state of cards", weir_cli_state},

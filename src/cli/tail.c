@@ -1,12 +1,10 @@
 /* weir tail: what is on a topic, one JSON object a line. */
-#include "cli/cli.h"
+#include "cli/tail.h"
 
-#include "weir/broker/client.h"
 #include "weir/codec/base64.h"
 #include "weir/codec/delimited.h"
 #include "weir/codec/frame.h"
 #include "weir/codec/json.h"
-#include "weir/conf/conf.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,12 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE_MAX = 4 << 20, HEADER_MAX = 64, WAIT_US = 100000, FROM_BEGINNING = -2, FROM_END = -1 };
+enum { HEADER_MAX = 64 };
 
 typedef struct tail_values {
     const char *topic, *type, *from, *format;
     int64_t count;
-    bool until_end, with_source;
+    bool until_end, with_source, labels;
 } tail_values;
 
 typedef struct printer printer;
@@ -31,7 +29,7 @@ typedef struct printer printer;
 typedef struct carried {
     const char *name; /* --type */
     const char *stream; /* --topic's short name */
-    size_t topic_field; /* of weir_conf; SIZE_MAX = the configuration has none */
+    size_t topic_field; /* of weir_conf */
     weir_message_type message;
     weir_status (*print)(printer *out, const weir_record *record, weir_error *error);
 } carried;
@@ -52,8 +50,7 @@ static void write_literal(weir_writer *line, const char *text)
     weir_write_bytes(line, text, strlen(text));
 }
 
-/* Reopens an object that was just closed. */
-static void reopen(weir_writer *line)
+void tail_reopen(weir_writer *line)
 {
     line->used -= line->used > 0; /* the brace */
     write_literal(line, line->used > 0 && line->base[line->used - 1] != '{' ? "," : "");
@@ -62,7 +59,7 @@ static void reopen(weir_writer *line)
 static void write_source(printer *out, const weir_record *record)
 {
     char text[128];
-    reopen(&out->line);
+    tail_reopen(&out->line);
     write_literal(&out->line, "\"_topic\":");
     weir_json_write_text(&out->line, weir_span_text(out->topic));
     snprintf(text, sizeof text, ",\"_partition\":%d,\"_offset\":%" PRId64 ",\"_timestamp_ms\":%" PRId64 "}",
@@ -125,13 +122,12 @@ static const carried TYPES[] = {
     {"transaction", "transactions", offsetof(weir_conf, topics_transactions), WEIR_MESSAGE_TRANSACTION, print_message},
     {"alert", "alerts", offsetof(weir_conf, topics_alerts), WEIR_MESSAGE_ALERT, print_message},
     {"score", "scores", offsetof(weir_conf, topics_scores), WEIR_MESSAGE_SCORE, print_message},
-    {"label", "labels", SIZE_MAX, WEIR_MESSAGE_LABEL, print_message},
+    {"label", "labels", offsetof(weir_conf, topics_labels), WEIR_MESSAGE_LABEL, print_message},
     {"dead-letter", "dead_letters", offsetof(weir_conf, topics_dead_letters), WEIR_MESSAGE_COUNT, print_dead_letter},
 };
 enum { TYPE_COUNT = sizeof TYPES / sizeof *TYPES };
 
-/* Whether somebody still reads standard output; a pipe that was closed tells even when nothing is written. */
-static bool is_heard(void)
+bool tail_is_heard(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO};
     errno = EPIPE;
@@ -148,12 +144,12 @@ static bool print_record(printer *out, const weir_record *record)
     if (status == WEIR_OK && out->json)
         write_literal(&out->line, "\n");
     if (status == WEIR_OK && out->line.failed)
-        status = weir_error_set(&error, WEIR_FULL, "longer than %d bytes", LINE_SIZE_MAX);
+        status = weir_error_set(&error, WEIR_FULL, "longer than %d bytes", TAIL_LINE_MAX);
     if (status != WEIR_OK) {
         out->undecodable++;
         fprintf(stderr, "weir tail: %s [%d] offset %" PRId64 " does not decode as %s: %s\n", out->topic,
                 record->partition, record->offset, out->type->name, error.message);
-        return is_heard();
+        return tail_is_heard();
     }
     out->printed++;
     return fwrite(out->line.base, 1, out->line.used, stdout) == out->line.used;
@@ -169,8 +165,7 @@ static void stop(int signal_number)
     stopped = 1;
 }
 
-/* A closed pipe shows as a failed write, which ends the loop, instead of killing the process. */
-static void listen_for_signals(void)
+void tail_listen_for_signals(void)
 {
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);
@@ -178,27 +173,38 @@ static void listen_for_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int follow(printer *out, const tail_values *values)
+bool tail_is_stopped(void)
 {
-    bool ended = false, writable = true;
-    while (!stopped && writable && (values->count < 0 || out->printed + out->undecodable < (uint64_t)values->count) &&
-           !(values->until_end && ended)) {
-        weir_record record;
-        if (weir_tail_next(out->tail, WAIT_US, &record, &ended))
-            writable = print_record(out, &record);
-        else
-            writable = is_heard();
-    }
+    return stopped != 0;
+}
+
+int tail_finish(bool writable, uint64_t undecodable)
+{
     if (!writable && errno == EPIPE)
         return WEIR_EXIT_OK;
-    return weir_cli_finish(out->undecodable ? WEIR_EXIT_PROBLEMS : WEIR_EXIT_OK);
+    return weir_cli_finish(undecodable ? WEIR_EXIT_PROBLEMS : WEIR_EXIT_OK);
+}
+
+static int follow(printer *out, const tail_range *range)
+{
+    bool ended = false, writable = true;
+    while (!stopped && writable && (range->count < 0 || out->printed + out->undecodable < (uint64_t)range->count) &&
+           !(range->until_end && ended)) {
+        weir_record record;
+        if (weir_tail_next(out->tail, TAIL_WAIT_US, &record, &ended))
+            writable = print_record(out, &record);
+        else
+            writable = tail_is_heard();
+    }
+    return tail_finish(writable, out->undecodable);
 }
 
 /* ---- the command ---- */
 
 static const weir_cli_option OPTIONS[] = {
     {"topic", WEIR_CLI_TEXT, offsetof(tail_values, topic), "NAME",
-     "transactions, alerts, scores or dead_letters of the configuration, or any topic's name (default: alerts)"},
+     "transactions, labels, alerts, scores or dead_letters of the configuration, or any topic's name "
+     "(default: alerts)"},
     {"type", WEIR_CLI_TEXT, offsetof(tail_values, type), "NAME",
      "what it carries: transaction, alert, score, label or dead-letter (default: by the topic)"},
     {"from", WEIR_CLI_TEXT, offsetof(tail_values, from), "PLACE",
@@ -210,6 +216,8 @@ static const weir_cli_option OPTIONS[] = {
      "JSON lines (the default) or size-delimited protobuf"},
     {"with-source", WEIR_CLI_FLAG, offsetof(tail_values, with_source), NULL,
      "add _topic, _partition, _offset and _timestamp_ms"},
+    {"labels", WEIR_CLI_FLAG, offsetof(tail_values, labels), NULL,
+     "print labels, each with what weir had said of the transaction and a tally: precision, recall"},
     {0}};
 
 static const weir_cli_usage USAGE = {
@@ -224,12 +232,13 @@ static const weir_cli_usage USAGE = {
     .examples = "  weir tail --brokers localhost:9092\n"
                 "  weir tail --brokers localhost:9092 --topic transactions --count 10 --with-source\n"
                 "  weir tail --brokers localhost:9092 --topic dead_letters --until-end\n"
-                "  weir tail --brokers localhost:9092 --topic transactions --until-end --format pb >transactions.pb\n",
+                "  weir tail --brokers localhost:9092 --topic transactions --until-end --format pb >transactions.pb\n"
+                "  weir tail --brokers localhost:9092 --topics.labels labels --labels --until-end\n",
 };
 
 static const char *conf_topic(const weir_conf *conf, const carried *type)
 {
-    return type->topic_field == SIZE_MAX ? type->stream : *(char *const *)((const char *)conf + type->topic_field);
+    return *(char *const *)((const char *)conf + type->topic_field);
 }
 
 /* By --type, else by the topic: one of the configuration's by its short or its own name, or any dead-letter topic. */
@@ -257,9 +266,9 @@ static bool parse_from(const tail_values *values, int64_t *from_out)
 {
     const char *from = values->from ? values->from : values->until_end || values->count >= 0 ? "beginning" : "end";
     if (strcmp(from, "beginning") == 0)
-        *from_out = FROM_BEGINNING;
+        *from_out = TAIL_FROM_BEGINNING;
     else if (strcmp(from, "end") == 0)
-        *from_out = FROM_END;
+        *from_out = TAIL_FROM_END;
     else {
         char *end;
         errno = 0;
@@ -269,77 +278,66 @@ static bool parse_from(const tail_values *values, int64_t *from_out)
     return true;
 }
 
-/* What the configuration passes through to a consumer, in memory the caller frees. */
-static weir_status open_tail(const weir_conf *conf, const char *topic, int64_t from, weir_tail **tail_out,
-                             weir_error *error)
-{
-    weir_kafka_property *properties = calloc(conf->property_count + 1, sizeof *properties);
-    if (!properties)
-        return weir_error_set(error, WEIR_FULL, "no memory for %zu properties", conf->property_count);
-    size_t count = 0;
-    for (size_t i = 0; i < conf->property_count; i++)
-        if (conf->properties[i].scope != WEIR_CONF_FOR_PRODUCER)
-            properties[count++] = (weir_kafka_property){conf->properties[i].name, conf->properties[i].value};
-    weir_status status = weir_tail_open(conf->brokers, topic, from, properties, count, tail_out, error);
-    free(properties);
-    return status;
-}
-
-static int run(const weir_conf *conf, const tail_values *values, const carried *type, int64_t from)
+static int run(const weir_conf *conf, const tail_values *values, const carried *type, const tail_range *range)
 {
     printer out = {.type = type,
                    .topic = find_topic(conf, values->topic),
                    .json = strcmp(values->format, "json") == 0,
                    .with_source = values->with_source};
     weir_error error = {0};
-    uint8_t *memory = malloc(LINE_SIZE_MAX);
+    uint8_t *memory = malloc(TAIL_LINE_MAX);
     if (!memory)
         weir_error_set(&error, WEIR_FULL, "no memory for a line");
     else if (!*out.topic)
-        weir_error_set(&error, WEIR_NOT_FOUND, "topics.%s is off in the configuration", values->topic);
+        weir_error_set(&error, WEIR_NOT_FOUND,
+                       "topics.%s is off in the configuration: --topics.%s NAME says which topic", values->topic,
+                       values->topic);
     else
-        (void)!open_tail(conf, out.topic, from, &out.tail, &error);
-    out.line = weir_writer_of(memory, LINE_SIZE_MAX);
-    listen_for_signals();
-    int code = out.tail ? follow(&out, values) : weir_cli_fail(&error);
+        (void)!client_open_tail(conf, out.topic, range->from, &out.tail, &error);
+    out.line = weir_writer_of(memory, TAIL_LINE_MAX);
+    tail_listen_for_signals();
+    int code = out.tail ? follow(&out, range) : weir_cli_fail(&error);
     weir_tail_close(out.tail);
     free(memory);
     return code;
 }
 
-static int check_and_run(const weir_conf *conf, const tail_values *values)
+static int check_and_run(const weir_conf *conf, tail_values *values, const tail_range *range)
 {
-    int64_t from;
+    if (values->labels && (values->topic || values->type || values->format || values->with_source))
+        return weir_cli_misused(&USAGE, "--topic, --type, --format and --with-source do not go with --labels.");
+    if (values->labels)
+        return tail_labels(conf, range);
+    values->topic = values->topic ? values->topic : "alerts";
+    values->format = values->format ? values->format : "json";
     const carried *type = find_type(conf, values);
-    if (!conf->brokers[0])
-        return weir_cli_misused(&USAGE, "--brokers HOST:PORT says which cluster");
     if (!type && values->type)
-        return weir_cli_misused(&USAGE, "--type is transaction, alert, score, label or dead-letter, not \"%s\"",
+        return weir_cli_misused(&USAGE, "--type is transaction, alert, score, label or dead-letter, not \"%s\".",
                                 values->type);
     if (!type)
-        return weir_cli_misused(&USAGE, "--type says what topic %s carries", values->topic);
-    if (!parse_from(values, &from))
-        return weir_cli_misused(&USAGE, "--from is beginning, end or an offset, not \"%s\"", values->from);
+        return weir_cli_misused(&USAGE, "--type says what topic %s carries.", values->topic);
     if (strcmp(values->format, "json") != 0 && strcmp(values->format, "pb") != 0)
-        return weir_cli_misused(&USAGE, "--format is json or pb, not \"%s\"", values->format);
-    return run(conf, values, type, from);
+        return weir_cli_misused(&USAGE, "--format is json or pb, not \"%s\".", values->format);
+    return run(conf, values, type, range);
 }
 
 int weir_cli_tail(int argc, char **argv)
 {
-    tail_values values = {.topic = "alerts", .format = "json", .count = -1};
+    tail_values values = {.count = -1};
+    tail_range range;
     weir_cli_operands operands;
     int code = weir_cli_parse(&USAGE, argc, argv, &values, &operands);
     if (code != WEIR_CLI_GO_ON)
         return code;
+    if (!parse_from(&values, &range.from))
+        return weir_cli_misused(&USAGE, "--from is beginning, end or an offset, not \"%s\".", values.from);
+    range.count = values.count;
+    range.until_end = values.until_end;
     weir_conf conf = {0};
-    weir_error error = {0};
-    weir_conf_inputs inputs = {.environment = (const char *const *)environ,
-                               .arguments = operands.conf_arguments,
-                               .argument_count = operands.conf_argument_count};
-    if (weir_conf_load(&inputs, &conf, &error) != WEIR_OK)
-        return weir_cli_fail(&error);
-    code = check_and_run(&conf, &values);
+    code = client_load_conf(&USAGE, &operands, &conf);
+    if (code != WEIR_CLI_GO_ON)
+        return code;
+    code = check_and_run(&conf, &values, &range);
     weir_conf_deinit(&conf);
     return code;
 }

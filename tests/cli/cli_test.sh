@@ -103,6 +103,10 @@ check_knows_what_other_modules_refuse() {
     expect 3 "http.token is empty" -- config check "$work/weir.yaml" --http.listen 0.0.0.0:9464 &&
         expect 0 -- config check "$work/weir.yaml" --http.listen 0.0.0.0:9464 --http.token 0123456789abcdef &&
         expect 3 "wanted ADDRESS:PORT" -- config check "$work/weir.yaml" --http.listen nowhere &&
+        expect 0 "The configuration is fine." -- config check "$work/weir.yaml" --stages card,terminal \
+            --topics.labels labels &&
+        expect 3 'stages begins with "terminal"' -- config check "$work/weir.yaml" --stages terminal &&
+        expect 3 "internal topics in group weir" -- config check "$work/weir.yaml" --topics.labels weir.clock &&
         expect 3 "kafka.enable.auto.commit is weir's own" -- \
             config check "$work/weir.yaml" --set kafka.enable.auto.commit=true
 }
@@ -142,6 +146,26 @@ options_lists_what_show_shows() {
     done
 }
 
+state_wants_a_key_and_a_directory() {
+    expect 2 "which card? Give its token" -- state get --state-dir "$work" &&
+        expect 2 "--state-dir is missing" -- state get tok_1 &&
+        expect 2 "--state-dir is missing" -- state stats &&
+        expect 2 "which terminal? Give its identifier" -- state get terminal --state-dir "$work"
+}
+
+state_knows_its_entities() {
+    expect 2 'there is no entity "terminl"; did you mean "terminal"?' -- state get terminl T-17 --state-dir "$work" &&
+        expect 2 "card, terminal, merchant or device" -- state get wallet W-1 --state-dir "$work" &&
+        expect 2 '"more" is one argument too many' -- state get terminal T-17 more --state-dir "$work"
+}
+
+state_says_what_it_looked_for() {
+    mkdir -p "$work/no-state"
+    expect 1 "no state directory $work/none" -- state get terminal T-17 --state-dir "$work/none" &&
+        expect 1 "looked for <topic>/<partition>/" -- state get terminal T-17 --state-dir "$work/no-state" &&
+        expect 1 "looked for <topic>/<partition>/" -- state stats --state-dir "$work/no-state"
+}
+
 a_full_disk_is_a_failure() {
     [ -c /dev/full ] || return 0
     "$weir" config options >/dev/full 2>"$work/stderr"
@@ -163,5 +187,8 @@ claim what_show_prints_is_a_configuration what_show_prints_is_a_configuration
 claim secrets_stay_secret secrets_stay_secret
 claim a_slip_in_the_environment_is_warned_of a_slip_in_the_environment_is_warned_of
 claim options_lists_what_show_shows options_lists_what_show_shows
+claim state_wants_a_key_and_a_directory state_wants_a_key_and_a_directory
+claim state_knows_its_entities state_knows_its_entities
+claim state_says_what_it_looked_for state_says_what_it_looked_for
 claim a_full_disk_is_a_failure a_full_disk_is_a_failure
 exit $failed

@@ -27,9 +27,21 @@ protobuf_is_delimited_and_smaller() {
     generate --seed 7 --output "$dir/a.pb" && [ -s "$dir/a.pb" ] &&
         [ "$(wc -c <"$dir/a.pb")" -lt "$(wc -c <"$dir/a.csv")" ]
 }
-labels_are_the_fraud_in_order_of_label_time() {
-    [ "$(wc -l <"$dir/labels.jsonl")" = "$(grep -c '"fraud":true' "$dir/a.jsonl")" ] &&
-        field label_time_us <"$dir/labels.jsonl" | sort -nc
+labels_come_in_order_of_label_time() { field label_time_us <"$dir/labels.jsonl" | sort -nc; }
+labels_tell_all_fraud_in_the_end() { # the last verdict of each transaction counts
+    grep '"fraud":true' "$dir/a.jsonl" | field transaction_id | sort >"$dir/fraud"
+    paste -d' ' <(field transaction_id <"$dir/labels.jsonl") <(field verdict <"$dir/labels.jsonl") |
+        awk '{last[$1] = $2} END {for (id in last) if (last[id] == "VERDICT_FRAUD") print id}' | sort >"$dir/told"
+    [ -s "$dir/fraud" ] && cmp "$dir/fraud" "$dir/told" && grep -q VERDICT_CLEARED "$dir/labels.jsonl"
+}
+labels_are_the_same_bytes_again_and_smaller_in_protobuf() {
+    generate --seed 7 --labels "$dir/again.jsonl" >/dev/null && cmp "$dir/labels.jsonl" "$dir/again.jsonl" &&
+        generate --seed 7 --labels "$dir/labels.pb" >/dev/null && [ -s "$dir/labels.pb" ] &&
+        [ "$(wc -c <"$dir/labels.pb")" -lt "$(wc -c <"$dir/labels.jsonl")" ]
+}
+places_are_compromised_too() {
+    "$WEIR" generate --seed 7 --cards 1500 --days 40 --format csv >"$dir/places.csv" &&
+        grep -q ',1,compromised_terminal$' "$dir/places.csv" && grep -q ',1,compromised_merchant$' "$dir/places.csv"
 }
 start_is_honoured() {
     first=$("$WEIR" generate --cards 50 --days 1 --start 2024-02-29 | head -1 | field event_time_us)
@@ -46,7 +58,10 @@ claim same_seed_same_bytes same_seed_same_bytes
 claim csv_has_the_same_rows csv_has_the_same_rows
 claim csv_and_json_label_the_same csv_and_json_label_the_same
 claim protobuf_is_delimited_and_smaller protobuf_is_delimited_and_smaller
-claim labels_are_the_fraud_in_order_of_label_time labels_are_the_fraud_in_order_of_label_time
+claim labels_come_in_order_of_label_time labels_come_in_order_of_label_time
+claim labels_tell_all_fraud_in_the_end labels_tell_all_fraud_in_the_end
+claim labels_are_the_same_bytes_again_and_smaller_in_protobuf labels_are_the_same_bytes_again_and_smaller_in_protobuf
+claim places_are_compromised_too places_are_compromised_too
 claim start_is_honoured start_is_honoured
 claim no_fraud_when_none_is_wanted no_fraud_when_none_is_wanted
 claim an_unknown_format_is_a_usage_error refused --format xml

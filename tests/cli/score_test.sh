@@ -100,7 +100,7 @@ alerts_stand_for_the_topics_records() {
     runs 0 score --model "$model" --input two.jsonl --alerts --topic transactions || return 1
     cat "$work/out"
     [ "$(wc -l <"$work/out")" -eq 1 ] && grep -q '"topic":"transactions","offset":"1"' "$work/out" &&
-        runs 0 score --model "$model" --input two.jsonl --alerts --alerts-format pb && [ -s "$work/out" ] &&
+        runs 0 score --model "$model" --input two.jsonl --alerts --output-format pb && [ -s "$work/out" ] &&
         ! grep -q '^{' "$work/out"
 }
 
@@ -167,7 +167,7 @@ misuse_is_exit_code_2() {
         runs 2 score --model "$model" --format xml && says xml &&
         runs 2 score --model "$model" --partitions 0 && says --partitions &&
         runs 2 score --model "$model" --partitions 1.5 && says --partitions &&
-        runs 2 score --model "$model" --alerts-format csv && says csv &&
+        runs 2 score --model "$model" --output-format csv && says csv &&
         runs 2 score --model "$model" --feature && says "did you mean --features" &&
         runs 2 score --model "$model" stream.jsonl && says "one argument too many"
 }

@@ -1,4 +1,4 @@
-#include "cli/transactions.h"
+#include "cli/messages.h"
 
 #include "weir/codec/delimited.h"
 
@@ -9,52 +9,52 @@
 enum { BLOCK_SIZE = 2 * WEIR_DELIMITED_SIZE_MAX }; /* so that a whole message always fits */
 
 /* The next line that has something in it. */
-static transactions_taken take_line(transactions *from, weir_span *line_out, weir_error *error)
+static messages_taken take_line(messages *from, weir_span *line_out, weir_error *error)
 {
     while (weir_cli_lines_next(&from->lines, line_out)) {
         from->number = from->lines.line_number;
         if (line_out->size > 0)
-            return TRANSACTIONS_MESSAGE;
+            return MESSAGES_MESSAGE;
     }
     if (!from->lines.failed)
-        return TRANSACTIONS_END;
+        return MESSAGES_END;
     weir_error_set(error, WEIR_IO, "%s cannot be read beyond line %" PRIu64, from->lines.name, from->number);
-    return TRANSACTIONS_BROKEN;
+    return MESSAGES_BROKEN;
 }
 
-static transactions_taken take_json(transactions *from, weir_span *message_out, weir_error *error)
+static messages_taken take_json(messages *from, weir_span *message_out, weir_error *error)
 {
     weir_span line;
-    transactions_taken result = take_line(from, &line, error);
-    if (result != TRANSACTIONS_MESSAGE)
+    messages_taken result = take_line(from, &line, error);
+    if (result != MESSAGES_MESSAGE)
         return result;
     weir_writer writer = weir_writer_of(from->message, sizeof from->message);
-    if (weir_json_to_message(WEIR_MESSAGE_TRANSACTION, line, &writer, error) != WEIR_OK)
-        return TRANSACTIONS_REFUSED;
+    if (weir_json_to_message(from->type, line, &writer, error) != WEIR_OK)
+        return MESSAGES_REFUSED;
     *message_out = weir_span_of(from->message, writer.used);
-    return TRANSACTIONS_MESSAGE;
+    return MESSAGES_MESSAGE;
 }
 
-static transactions_taken take_csv(transactions *from, weir_span *message_out, weir_error *error)
+static messages_taken take_csv(messages *from, weir_span *message_out, weir_error *error)
 {
     weir_span line;
-    transactions_taken result = take_line(from, &line, error);
-    if (result == TRANSACTIONS_MESSAGE && !from->csv) {
-        if (weir_csv_open(line, &from->csv, error) != WEIR_OK)
-            return TRANSACTIONS_BROKEN;
+    messages_taken result = take_line(from, &line, error);
+    if (result == MESSAGES_MESSAGE && !from->csv) {
+        if (weir_csv_open(from->type, line, &from->csv, error) != WEIR_OK)
+            return MESSAGES_BROKEN;
         result = take_line(from, &line, error);
     }
-    if (result != TRANSACTIONS_MESSAGE)
+    if (result != MESSAGES_MESSAGE)
         return result;
     weir_writer writer = weir_writer_of(from->message, sizeof from->message);
     if (weir_csv_row(from->csv, line, &writer, error) != WEIR_OK)
-        return TRANSACTIONS_REFUSED;
+        return MESSAGES_REFUSED;
     *message_out = weir_span_of(from->message, writer.used);
-    return TRANSACTIONS_MESSAGE;
+    return MESSAGES_MESSAGE;
 }
 
 /* Moves what is left to the front and reads more behind it; false when there is no more. */
-static bool refill_block(transactions *from)
+static bool refill_block(messages *from)
 {
     memmove(from->block, from->block + from->block_at, from->block_end - from->block_at);
     from->block_end -= from->block_at;
@@ -64,7 +64,7 @@ static bool refill_block(transactions *from)
     return size > 0;
 }
 
-static transactions_taken take_delimited(transactions *from, weir_span *message_out, weir_error *error)
+static messages_taken take_delimited(messages *from, weir_span *message_out, weir_error *error)
 {
     for (;;) {
         weir_span rest = weir_span_of(from->block + from->block_at, from->block_end - from->block_at);
@@ -73,20 +73,20 @@ static transactions_taken take_delimited(transactions *from, weir_span *message_
         if (found == WEIR_DELIMITED_MESSAGE) {
             from->block_at += (size_t)(reader.at - rest.data);
             from->number++;
-            return TRANSACTIONS_MESSAGE;
+            return MESSAGES_MESSAGE;
         }
         if (found != WEIR_DELIMITED_CORRUPT && refill_block(from))
             continue;
         if (found == WEIR_DELIMITED_END && !ferror(from->lines.file))
-            return TRANSACTIONS_END;
+            return MESSAGES_END;
         weir_error_set(error, WEIR_CORRUPT,
                        "%s: message %" PRIu64 " is cut short, or this is not a file of size-delimited messages",
                        from->lines.name, from->number + 1);
-        return TRANSACTIONS_BROKEN;
+        return MESSAGES_BROKEN;
     }
 }
 
-static const transactions_format FORMATS[] = {
+static const messages_format FORMATS[] = {
     {"jsonl", ".jsonl", take_json, "line"},
     {"csv", ".csv", take_csv, "line"},
     {"pb", ".pb", take_delimited, "message"},
@@ -94,7 +94,7 @@ static const transactions_format FORMATS[] = {
 
 enum { FORMAT_COUNT = sizeof FORMATS / sizeof FORMATS[0] };
 
-const transactions_format *transactions_format_find(const char *name, const char *path)
+const messages_format *messages_format_find(const char *name, const char *path)
 {
     const char *extension = strrchr(path, '.');
     for (size_t i = 0; i < FORMAT_COUNT; i++) {
@@ -104,10 +104,11 @@ const transactions_format *transactions_format_find(const char *name, const char
     return name ? NULL : &FORMATS[0];
 }
 
-weir_status transactions_open(transactions *from, const transactions_format *format, const char *path,
-                              weir_error *error)
+weir_status messages_open(messages *from, weir_message_type type, const messages_format *format, const char *path,
+                          weir_error *error)
 {
     memset(from, 0, sizeof *from);
+    from->type = type;
     from->format = format;
     from->block = malloc(BLOCK_SIZE);
     if (!from->block)
@@ -115,7 +116,7 @@ weir_status transactions_open(transactions *from, const transactions_format *for
     return weir_cli_lines_open(path, &from->lines, error);
 }
 
-void transactions_close(transactions *from)
+void messages_close(messages *from)
 {
     if (from->lines.file)
         weir_cli_lines_close(&from->lines);
@@ -124,7 +125,7 @@ void transactions_close(transactions *from)
     free(from->block);
 }
 
-transactions_taken transactions_next(transactions *from, weir_span *message_out, weir_error *error)
+messages_taken messages_next(messages *from, weir_span *message_out, weir_error *error)
 {
     return from->format->take(from, message_out, error);
 }
