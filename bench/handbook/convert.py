@@ -1,45 +1,25 @@
-"""Writes what weir needs to run the handbook's stream: transactions.csv and the model card9.json.
+"""Writes what weir needs to run the handbook's stream: transactions.csv, labels.csv and the model features.json.
 
     convert.py DATA_FILE DIRECTORY
 
-The model has no opinion: its weights are 0. It is there to name the nine features, which weir then logs with
-every score.
+features.json has no opinion: its weights are 0. It names the published baselines' 15 features and those of weir's own
+model, so that one pass over the stream logs them all. Prints how many transactions there are.
 """
 
-import json
-import math
 import os
 import sys
 
-import features
 import transactions
-
-
-BIAS = -10.0
-
-
-def write_model(path):
-    sample = {"values": [0.0] * len(features.CARD9), "score": 1 / (1 + math.exp(-BIAS))}
-    model = {
-        "format": "weir.linear/v1",
-        "name": "handbook-card9",
-        "version": "1",
-        "features": [{"name": name, "weight": 0.0, "mean": 0.0} for name in features.CARD9],
-        "bias": BIAS,
-        "link": "logistic",
-        "thresholds": [{"name": "never", "score": 1.0}],
-        "training": {"from": "2018-04-01", "to": "2018-10-01", "source": "none: the weights are 0"},
-        "samples": [sample],
-    }
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(model, file, indent=1)
-        file.write("\n")
+import weir_model
+from scores import LOGGED
 
 
 def main(data_file, directory):
     table = transactions.read(data_file)
     transactions.write_for_weir(table, os.path.join(directory, "transactions.csv"))
-    write_model(os.path.join(directory, "card9.json"))
+    transactions.write_labels_for_weir(table, os.path.join(directory, "labels.csv"))
+    weir_model.write_blank(os.path.join(directory, "features.json"), LOGGED)
+    table.to_pickle(os.path.join(directory, "table.pkl"))
     print(len(table))
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from transactions import LABEL_DELAY_DAYS
+
 TRAIN_DAYS = 7
-LABEL_DELAY_DAYS = 7
 TEST_DAYS = 7
 ALERTS_A_DAY = 100
 
@@ -48,13 +49,12 @@ def split(table, first_day):
     return train, numpy.concatenate(kept)
 
 
-def card_precision(day, card, fraud, score, top=ALERTS_A_DAY):
-    """Of the `top` cards ranked by their highest score of a day, the share with a fraud that day; mean over days.
+def _ranked_days(day, card, fraud, score, top):
+    """Day by day: the day's rows, their cards, which of these had a fraud, and the `top` best ranked.
 
-    A card found on one day leaves the pool of the following ones.
+    Cards rank by their highest score of the day; a card found on one day leaves the pool of the following ones.
     """
     found = numpy.empty(0, dtype=card.dtype)
-    shares = []
     for one_day in numpy.unique(day):
         rows = numpy.flatnonzero((day == one_day) & ~numpy.isin(card, found))
         cards, group = numpy.unique(card[rows], return_inverse=True)
@@ -65,8 +65,20 @@ def card_precision(day, card, fraud, score, top=ALERTS_A_DAY):
         ranked = numpy.argsort(-highest, kind="stable")[:top]
         hits = ranked[defrauded[ranked]]
         found = numpy.concatenate((found, cards[hits]))
-        shares.append(len(hits) / top)
-    return float(numpy.mean(shares))
+        yield rows, highest[ranked], len(hits)
+
+
+def card_precision(day, card, fraud, score, top=ALERTS_A_DAY):
+    """Of the `top` cards ranked by their highest score of a day, the share with a fraud that day; mean over days."""
+    return float(numpy.mean([hits / top for _, _, hits in _ranked_days(day, card, fraud, score, top)]))
+
+
+def alerted_rows(day, card, fraud, score, top=ALERTS_A_DAY):
+    """A truth value a row: it scored at least what the last of that day's `top` cards did."""
+    alerted = numpy.zeros(len(score), dtype=bool)
+    for rows, highest, _ in _ranked_days(day, card, fraud, score, top):
+        alerted[rows] = score[rows] >= highest[-1]
+    return alerted
 
 
 def measure(table, rows, score):
@@ -77,12 +89,13 @@ def measure(table, rows, score):
     )
 
 
+def scores(table, features, make_model, first_day):
+    """Fits a fresh model on a split's train week; the split's test rows and their scores."""
+    train, test = split(table, first_day)
+    model = make_model().fit(features[train], table["fraud"].to_numpy()[train])
+    return test, model.predict_proba(features[test])[:, 1]
+
+
 def evaluate(table, features, make_model, first_days):
-    """Fits a fresh model on every split's train week and measures it on its test week; the mean over splits."""
-    fraud = table["fraud"].to_numpy()
-    results = []
-    for first_day in first_days:
-        train, test = split(table, first_day)
-        model = make_model().fit(features[train], fraud[train])
-        results.append(measure(table, test, model.predict_proba(features[test])[:, 1]))
-    return Metrics.mean(results)
+    """The mean over splits of what a fresh model of each measures on its test week."""
+    return Metrics.mean([measure(table, *scores(table, features, make_model, day)) for day in first_days])

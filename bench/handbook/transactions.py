@@ -1,14 +1,16 @@
 """The handbook's transactions as a table: one row a transaction, in the order in which they are sent.
 
-Columns: transaction_id, time_us, day (0 is 2018-04-01 UTC), card, terminal, amount_minor, fraud.
+Columns: transaction_id, time_us, day (0 is 2018-04-01 UTC), card, terminal, amount_minor, fraud, scenario.
 """
 
+import datetime
 import subprocess
 
 import pandas
 
 US_PER_DAY = 86_400_000_000
 DAY_0_US = 17_622 * US_PER_DAY  # 2018-04-01T00:00:00Z
+LABEL_DELAY_DAYS = 7  # after its event, a fraud is known
 
 _COLUMNS = {
     "transaction_id": "transaction_id",
@@ -17,6 +19,7 @@ _COLUMNS = {
     "terminal_id": "terminal",
     "amount_cents": "amount_minor",
     "is_fraud": "fraud",
+    "fraud_scenario": "scenario",
 }
 
 
@@ -38,6 +41,10 @@ def _parse(source):
     return table.sort_values(["time_us", "transaction_id"], ignore_index=True)
 
 
+def iso_day(day):
+    return (datetime.date(2018, 4, 1) + datetime.timedelta(days=day)).isoformat()
+
+
 def write_for_weir(table, path):
     """Writes the CSV that `weir send` reads. The header names the fields of weir.v1.Transaction."""
     pandas.DataFrame(
@@ -50,3 +57,18 @@ def write_for_weir(table, path):
             "terminal_id": "t" + table["terminal"].astype(str),
         }
     ).to_csv(path, index=False)
+
+
+def write_labels_for_weir(table, path):
+    """Writes the CSV that `weir label` reads, in the order of label times: frauds, known LABEL_DELAY_DAYS later."""
+    frauds = table[table["fraud"] == 1]
+    pandas.DataFrame(
+        {
+            "transaction_id": frauds["transaction_id"],
+            "card_token": "c" + frauds["card"].astype(str),
+            "label_time_us": frauds["time_us"] + LABEL_DELAY_DAYS * US_PER_DAY,
+            "verdict": "VERDICT_FRAUD",
+            "event_time_us": frauds["time_us"],
+        }
+    ).to_csv(path, index=False)
+    return len(frauds)
