@@ -269,10 +269,28 @@ static weir_latest scan_latest(weir_run *run, const weir_load *load)
     return latest;
 }
 
+static bool is_retained(const weir_run *run, int64_t time_us)
+{
+    weir_history_cursor at = weir_history_begin(run->history);
+    const weir_event *oldest = weir_history_next(&at);
+    return oldest && oldest->time_us <= time_us;
+}
+
+/* An event that comes behind the newest finds the head edge behind its frontier. What is the newest match there is the
+ * newest here too, unless it lies between the two, or has been dropped since. */
+static weir_latest latest_behind(weir_run *run, const weir_load *load)
+{
+    const weir_latest *newest = weir_run_latest(run, load->index);
+    if (newest->time_us > run->event->time_us - run->stage->lags_us[load->head])
+        return scan_latest(run, load);
+    return is_retained(run, newest->time_us) ? *newest : (weir_latest){.time_us = INT64_MIN};
+}
+
 /* False when no match is within the horizon. */
 static bool find_latest(weir_run *run, const weir_load *load, weir_latest *latest_out)
 {
-    *latest_out = weir_run_at_frontier(run, load->head) ? *weir_run_latest(run, load->index) : scan_latest(run, load);
+    *latest_out =
+        weir_run_at_frontier(run, load->head) ? *weir_run_latest(run, load->index) : latest_behind(run, load);
     return latest_out->time_us > run->event->time_us - run->stage->horizon_us;
 }
 

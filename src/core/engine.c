@@ -251,11 +251,13 @@ static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_
 
 static weir_status gather(const weir_plan *plan, size_t stage, weir_engine_item *item)
 {
-    if (item->history)
+    if (item->history && !item->aside)
         return weir_plan_gather(plan, stage, item->history, item->slab, &item->event, item->registers, &item->arrival);
     weir_plan_skip(plan, stage, item->registers);
     item->arrival = WEIR_ARRIVAL_APPENDED;
-    return WEIR_OK;
+    if (!item->history)
+        return WEIR_OK;
+    return weir_plan_keep(plan, stage, item->history, item->slab, &item->event, &item->arrival);
 }
 
 /* Gathers item `index` and, in the last stage, puts it in a row of the block; or marks it a duplicate. */

@@ -88,6 +88,40 @@ weir_status weir_plan_absorb(const weir_plan *plan, size_t stage, weir_history *
     return visit(&run, NULL, arrival_out);
 }
 
+/* Where an event of that time goes, behind all that are not newer; false when one of them is the event itself. */
+static bool find_place(const weir_history *history, const weir_event *event, weir_history_cursor *place_out)
+{
+    weir_history_cursor at = {.chunk = history->last, .index = history->last ? history->last->end : 0};
+    *place_out = at;
+    for (const weir_event *earlier; (earlier = weir_history_back(&at)) && earlier->time_us >= event->time_us;) {
+        if (earlier->time_us > event->time_us)
+            *place_out = at;
+        else if (earlier->transaction == event->transaction && event->transaction != 0)
+            return false;
+    }
+    return true;
+}
+
+weir_status weir_plan_keep(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
+                           const weir_event *event, weir_arrival *arrival_out)
+{
+    weir_check(stage < plan->stage_count && !history->running);
+    int64_t retention_us = plan->stages[stage].retention_us;
+    weir_history_cursor place;
+    weir_history_insertion insertion;
+    *arrival_out = arrival_of(history, event->time_us, retention_us);
+    if (*arrival_out == WEIR_ARRIVAL_EXPIRED)
+        return WEIR_OK;
+    if (!find_place(history, event, &place)) {
+        *arrival_out = WEIR_ARRIVAL_DUPLICATE;
+        return WEIR_OK;
+    }
+    if (!weir_history_insert(history, slab, place, event, &insertion))
+        return WEIR_FULL;
+    weir_history_trim(history, slab, retention_us);
+    return WEIR_OK;
+}
+
 /* --- cache --- */
 
 /* gcc takes a function that only prefetches for one without an effect, and drops calls of it (seen with gcc 12: the

@@ -200,8 +200,9 @@ static uint64_t find_layout(const weir_plan *plan, const weir_syntax *syntax)
             continue;
         char text[LAYOUT_TEXT_SIZE];
         size_t size = weir_syntax_format(node, text, sizeof text);
+        size_t kept = size < sizeof text ? size : sizeof text - 1;
         uint64_t words[] = {layout, size, node->entity, node->prior, node->slot,
-                            weir_hash(weir_span_of((const uint8_t *)text, strnlen(text, sizeof text)))};
+                            weir_hash(weir_span_of((const uint8_t *)text, kept))};
         layout = weir_hash(weir_span_of((const uint8_t *)words, sizeof words));
     }
     return layout;
