@@ -10,13 +10,17 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 model=$repo/bench/models/bench32.json
+two_stage_model=$repo/bench/models/bench32_two_stage.json
 runs=${WEIR_BENCH_RUNS:-3}                    # of every figure on Kafka; the median counts
 backlog_events=${WEIR_BENCH_BACKLOG:-5000000} # of the catch-up
 live_seconds=${WEIR_BENCH_SECONDS:-20}        # of measured traffic a run
+two_stage_live_seconds=${WEIR_BENCH_SECONDS:-12}
 warm_seconds=5                                # of traffic before that
 micro_timeout_s=600
 state_memory_mib=1024
 fetch_memory_mib=256
+backlog_days=30      # of event time, in the backlog with two stages ...
+backlog_drift_max=1d # ... and alignment.drift_max there
 linger_ms=1 # of both senders, relay's and weir's
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -70,6 +74,7 @@ bench_engine() { micro engine "$model" "$@"; }
 bench_window() { micro window; }
 bench_busy() { micro busy; }
 bench_checkpoint() { micro checkpoint; }
+bench_state_bytes() { micro retained; }
 
 # --- on Kafka --------------------------------------------------------------------------------------------------------
 
@@ -91,14 +96,15 @@ warm_up() {
     await_end "$started" 60 || { show_log warm-up; die "the relay failed"; }
 }
 
-# start_weir RUN INPUT WORKERS CHECKPOINT_INTERVAL: a fresh group and state; its id is in $started, its port in $port
+# start_weir RUN INPUT WORKERS CHECKPOINT_INTERVAL [FLAG...]: a fresh group and state; its id is in $started, its port
+# in $port
 start_weir() {
     port=$(free_port)
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
         --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
         --workers "$3" --linger "${linger_ms}ms" --state.checkpoint_interval "$4" \
         --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
-        --http.listen "127.0.0.1:$port" --log.level warn
+        --http.listen "127.0.0.1:$port" --log.level warn "${@:5}"
 }
 
 # start_relay RUN INPUT [FLAG...]: its id is in $started
@@ -116,59 +122,102 @@ stop_weir() {
 
 # --- catching up -----------------------------------------------------------------------------------------------------
 
+# Every function of this part takes the KIND of backlog first, which is also its topic: `catchup` for one stage,
+# `two_stage_catchup` for two.
+
+# start_weir_at KIND RUN: both cores, because there is a backlog to get through.
+start_weir_at() {
+    case $1 in
+    catchup) start_weir "$2" "$1" 2 5s ;;
+    two_stage_catchup)
+        model=$two_stage_model start_weir "$2" "$1" 2 5s --stages card,terminal --topics.labels "$1_labels" \
+            --alignment.drift_max "$backlog_drift_max"
+        ;;
+    esac
+}
+
+# The time counts from the first event taken in, at whatever stage, to the last one scored.
 catchup_weir() {
-    local name=$1 result=$work/$1.watch
+    local kind=$1 name=$2 result=$work/$2.watch
     make_topic "$name-out" 8
-    start_weir "$name" backlog 2 5s # both cores: there is a backlog to get through
+    start_weir_at "$kind" "$name"
     local weir=$started
-    "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 >"$result" ||
-        { show_log "$name"; die "weir did not get through the backlog"; }
-    note weir_rate "$(field "$result" rate)"
-    note weir_cpu "$(field "$result" cpu_s)"
-    note rss_peak "$(field "$result" rss_peak_mib)"
+    "$build/bench/bench_watch" "$port" "$weir" weir_events_scored_total "$backlog_events" 180 weir_events_total \
+        >"$result" || { show_log "$name"; die "weir did not get through the backlog"; }
+    note "$kind.weir_rate" "$(field "$result" rate)"
+    note "$kind.weir_cpu" "$(field "$result" cpu_s)"
+    note "$kind.rss_peak" "$(field "$result" rss_peak_mib)"
+    note "$kind.rss_anon" "$(field "$result" rss_anon_mib)"
     stop_weir "$weir" "$name"
 }
 
 catchup_relay() {
-    local name=$1
+    local kind=$1 name=$2
     make_topic "$name-out" 8
-    start_relay "$name" backlog --idle-exit-ms 2000
+    start_relay "$name" "$kind" --idle-exit-ms 2000
     await_end "$started" 180 || { show_log "$name"; die "the relay did not get through the backlog"; }
-    note relay_rate "$(field "$work/$name.out" rate)"
-    note relay_cpu "$(field "$work/$name.out" cpu_s)"
+    note "$kind.relay_rate" "$(field "$work/$name.out" rate)"
+    note "$kind.relay_cpu" "$(field "$work/$name.out" cpu_s)"
 }
 
-# Both, in turns, the one that begins alternating.
-bench_catchup() {
-    prepare_kafka
-    make_topic backlog 8
+# catch_up KIND [LOADGEN_FLAG...]: fills the backlog, and then both get through it in turns, the one that begins
+# alternating.
+catch_up() {
+    local kind=$1 run order who
+    shift
+    make_topic "$kind" 8
     say "# filling a backlog of $backlog_events events"
-    "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic backlog --count "$backlog_events" >"$work/fill.out" ||
-        die "the backlog could not be filled"
-    local run order
+    "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic "$kind" --count "$backlog_events" "$@" \
+        >"$work/fill.out" || die "the backlog could not be filled"
     for ((run = 1; run <= runs; run++)); do
         order="relay weir"
         ((run % 2)) || order="weir relay"
         for who in $order; do
-            say "# catching up, run $run of $runs: $who"
-            "catchup_$who" "catchup-$who-$run"
+            say "# ${kind//_/ }, run $run of $runs: $who"
+            "catchup_$who" "$kind" "$kind-$who-$run"
         done
     done
-    report_catchup
 }
 
-report_catchup() {
-    local weir_rate relay_rate weir_cpu relay_cpu million
-    weir_rate=$(noted weir_rate) relay_rate=$(noted relay_rate)
-    weir_cpu=$(noted weir_cpu) relay_cpu=$(noted relay_cpu)
-    million=$(awk -v n="$backlog_events" 'BEGIN { print n / 1e6 }')
+# per_million KIND WHO: CPU seconds
+per_million() {
+    ratio "$(noted "$1.$2_cpu")" "$(awk -v n="$backlog_events" 'BEGIN { print n / 1e6 }')"
+}
+
+# largest NAME: of what was noted
+largest() {
+    sort -g "$work/note.$1" | tail -1
+}
+
+bench_catchup() {
+    local weir_rate relay_rate
+    prepare_kafka
+    catch_up catchup
+    weir_rate=$(noted catchup.weir_rate) relay_rate=$(noted catchup.relay_rate)
     row relay_catchup_rate "$relay_rate" events/s
     row weir_catchup_rate "$weir_rate" events/s
     row catchup_ratio "$(ratio "$weir_rate" "$relay_rate")" ratio
-    row relay_catchup_cpu_s_per_million "$(ratio "$relay_cpu" "$million")" s
-    row catchup_cpu_s_per_million "$(ratio "$weir_cpu" "$million")" s
-    row rss_peak_mib "$(sort -g "$work/note.rss_peak" | tail -1)" MiB
+    row relay_catchup_cpu_s_per_million "$(per_million catchup relay)" s
+    row catchup_cpu_s_per_million "$(per_million catchup weir)" s
+    row rss_peak_mib "$(largest catchup.rss_peak)" MiB
+    row rss_anon_mib "$(largest catchup.rss_anon)" MiB
     row rss_bound_mib $((state_memory_mib + fetch_memory_mib)) MiB
+}
+
+bench_two_stage_catchup() {
+    local kind=two_stage_catchup weir_rate relay_rate
+    prepare_kafka
+    make_topic "${kind}_labels" 8
+    catch_up "$kind" --days "$backlog_days" --labels "${kind}_labels"
+    weir_rate=$(noted "$kind.weir_rate") relay_rate=$(noted "$kind.relay_rate")
+    row two_stage_relay_rate "$relay_rate" events/s
+    row two_stage_weir_rate "$weir_rate" events/s
+    row two_stage_catchup_ratio "$(ratio "$weir_rate" "$relay_rate")" ratio
+    row two_stage_relay_cpu_s_per_million "$(per_million "$kind" relay)" s
+    row two_stage_cpu_s_per_million "$(per_million "$kind" weir)" s
+    row two_stage_rss_peak_mib "$(largest "$kind.rss_peak")" MiB
+    row two_stage_rss_anon_mib "$(largest "$kind.rss_anon")" MiB
+    row two_stage_rss_bound_mib $((state_memory_mib + fetch_memory_mib)) MiB
 }
 
 # --- live ------------------------------------------------------------------------------------------------------------
@@ -224,69 +273,92 @@ note_live() {
     note "$1.cpu.$2" "$(<"$work/$3.cpu")"
 }
 
+# Below, KIND is `` for one stage and one hop, `two_stage_` for two; it begins the names of the figures.
+
+# live_weir KIND RUN INPUT RATE RATE_NAME
 live_weir() {
-    local name=$1 input=$2 rate=$3 rate_name=$4
-    start_weir "$name" "$input" 1 10s
+    local kind=$1 name=$2 input=$3
+    case $kind in
+    "") start_weir "$name" "$input" 1 10s ;;
+    two_stage_) model=$two_stage_model start_weir "$name" "$input" 1 10s --stages card,terminal ;;
+    esac
     local weir=$started
     await_ready "$port" "$weir" "$name" 30
-    traffic "$name" "$input" "$rate" "$weir"
-    note_live weir "$rate_name" "$name"
-    note "own.$rate_name" "$(own_p99_ms "$work/$name.before" "$work/$name.after")"
+    traffic "$name" "$input" "$4" "$weir"
+    note_live "${kind}weir" "$5" "$name"
+    note "${kind}own.$5" "$(own_p99_ms "$work/$name.before" "$work/$name.after")"
     stop_weir "$weir" "$name"
 }
 
+# live_relay KIND RUN INPUT RATE RATE_NAME
 live_relay() {
-    local name=$1 input=$2 rate=$3 rate_name=$4
+    local kind=$1 name=$2 input=$3
     port=
-    start_relay "$name" "$input"
+    case $kind in
+    "") start_relay "$name" "$input" ;;
+    two_stage_)
+        make_topic "$name-middle" 2
+        start_relay "$name" "$input" --middle "$name-middle"
+        ;;
+    esac
     local relay=$started
-    traffic "$name" "$input" "$rate" "$relay"
-    note_live relay "$rate_name" "$name"
+    traffic "$name" "$input" "$4" "$relay"
+    note_live "${kind}relay" "$5" "$name"
     finish "$relay" 30 || { show_log "$name"; die "the relay failed"; }
 }
 
-# live_at RATE RATE_NAME: relay and weir in turns, each run on topics of its own.
+# live_at KIND RATE RATE_NAME: relay and weir in turns, each run on topics of its own.
 live_at() {
     local run order who name
     for ((run = 1; run <= runs; run++)); do
         order="relay weir"
         ((run % 2)) || order="weir relay"
         for who in $order; do
-            name=live-$2-$who-$run
-            say "# $1 events a second, run $run of $runs: $who"
+            name=live-$1$3-$who-$run
+            say "# $2 events a second, ${1:-one_stage_}live, run $run of $runs: $who"
             make_topic "$name-in" 2
             make_topic "$name-out" 2
-            "live_$who" "$name" "$name-in" "$1" "$2"
+            "live_$who" "$1" "$name" "$name-in" "$2" "$3"
         done
     done
-    report_live "$2"
+    report_live "$1" "$3"
 }
 
 report_live() {
-    local rate=$1 quantile weir relay
+    local kind=$1 rate=$2 quantile weir relay
     for quantile in p50 p99 p999; do
-        weir=$(noted "weir.$quantile.$rate") relay=$(noted "relay.$quantile.$rate")
-        row "relay_${quantile}_ms_$rate" "$relay" ms
-        row "weir_${quantile}_ms_$rate" "$weir" ms
-        row "latency_${quantile}_ratio_$rate" "$(ratio "$weir" "$relay")" ratio
+        weir=$(noted "${kind}weir.$quantile.$rate") relay=$(noted "${kind}relay.$quantile.$rate")
+        row "${kind}relay_${quantile}_ms_$rate" "$relay" ms
+        row "${kind}weir_${quantile}_ms_$rate" "$weir" ms
+        row "${kind}latency_${quantile}_ratio_$rate" "$(ratio "$weir" "$relay")" ratio
     done
-    row "live_cpu_ratio_$rate" "$(ratio "$(noted "weir.cpu.$rate")" "$(noted "relay.cpu.$rate")")" ratio
-    row "own_p99_ms_$rate" "$(noted "own.$rate")" ms
+    weir=$(noted "${kind}weir.cpu.$rate") relay=$(noted "${kind}relay.cpu.$rate")
+    row "${kind}live_cpu_ratio_$rate" "$(ratio "$weir" "$relay")" ratio
+    row "${kind}own_p99_ms_$rate" "$(noted "${kind}own.$rate")" ms
 }
 
 bench_live() {
     prepare_kafka
-    live_at 20000 20k
-    live_at 100000 100k
+    live_at "" 20000 20k
+    live_at "" 100000 100k
+}
+
+bench_two_stage_live() {
+    local live_seconds=$two_stage_live_seconds
+    prepare_kafka
+    live_at two_stage_ 20000 20k
 }
 
 # --- which ones ------------------------------------------------------------------------------------------------------
 
-benches=(decode features engine window busy checkpoint catchup live)
+benches=(decode features engine window busy checkpoint state_bytes catchup live two_stage_catchup two_stage_live)
 
 # bench_of NAME: the bench a name stands for, and for an engine figure its one case
 bench_of() {
     case $1 in
+    two_stage_live* | two_stage_latency_* | two_stage_own_* | two_stage_*_p[59]*) echo two_stage_live ;;
+    two_stage_*) echo two_stage_catchup ;;
+    state_* | retained_*) echo state_bytes ;;
     decode* | features* | step_ns | score_ns) echo "${1%%_*}" | sed 's/^step$\|^score$/features/' ;;
     engine_*) echo "engine $1" ;;
     engine | window* | busy* | checkpoint*) echo "${1%%_*}" ;;

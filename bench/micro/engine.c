@@ -88,10 +88,13 @@ static void run_batch(worker *one, const bench_feed *feed, size_t begin, size_t 
     weir_error error = {0};
     for (size_t i = 0; i < count; i++)
         one->jobs[i] = (weir_job){.payload = bench_feed_payload(feed, begin + i),
-                                  .offset = one->offset++,
+                                  .offset = one->offset + (int64_t)i,
+                                  .sequence = one->offset + (int64_t)i,
                                   .state = one->state,
                                   .slab = weir_memory_slab(one->memory)};
-    bench_require(weir_pipeline_run(one->pipeline, one->rules.ruleset, one->jobs, count, &error), "pipeline", &error);
+    bench_require(weir_pipeline_run(one->pipeline, one->rules.ruleset, 0, one->jobs, count, &error), "pipeline",
+                  &error);
+    one->offset += (int64_t)count;
 }
 
 /* What the worker does for an alert, short of writing it. */

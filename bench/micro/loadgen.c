@@ -3,6 +3,10 @@
  *     bench_loadgen --brokers HOST:PORT --topic NAME --count N
  *     bench_loadgen --brokers HOST:PORT --topic NAME --rate EVENTS_A_SECOND --seconds S
  *
+ * As fast as it goes, an event's time is the moment it was sent; with --days D they are spread evenly over the D days
+ * up to the beginning instead, as a backlog's are. With --labels one event in LABEL_EVERY is labelled fraud there,
+ * LABEL_DELAY_DAYS after its time, if that has come by now.
+ *
  * At a fixed rate the loop is open: event i is due at begin + i / rate whatever the receiver does, and its event time
  * is the moment it was due, by the wall clock. A generator that falls behind is therefore part of the latency measured,
  * not hidden by it (Tene's "coordinated omission"). The generator wakes every WAKE_US, and the sender lingers, 5 ms
@@ -14,7 +18,9 @@
 #include "../support/stream.h"
 #include "weir/base/check.h"
 #include "weir/base/hash.h"
+#include "weir/base/units.h"
 #include "weir/broker/client.h"
+#include "weir/codec/label.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,20 +35,21 @@
  */
 enum {
     ID_AT = 2, CARD_AT = 20, TIME_AT = 37, TOKEN_SIZE = 16, TIME_SIZE = 8,
-    TEMPLATE_COUNT = 1 << 17, CARD_COUNT = 100000, FLUSH_S = 60
+    TEMPLATE_COUNT = 1 << 17, CARD_COUNT = 100000, TERMINAL_COUNT = 10000, FLUSH_S = 60,
+    LABEL_EVERY = 200, LABEL_DELAY_DAYS = 7, LABEL_SIZE_MAX = 128
 };
 #define WAKE_US 200
 
 typedef struct load {
     bench_feed feed;
     int32_t *partitions; /* by template */
-    weir_sender *sender;
-    uint64_t sent;
+    weir_sender *sender, *label_sender; /* the latter NULL without labels */
+    uint64_t sent, labelled;
     int64_t late_us_max;
 } load;
 
-static const char *brokers, *topic;
-static double count, rate, seconds, linger_ms = 5, seed = 1;
+static const char *brokers, *topic, *labels = "";
+static double count, days, rate, seconds, linger_ms = 5, seed = 1;
 
 static int64_t wall_us(void)
 {
@@ -63,6 +70,7 @@ static void make_templates(load *it)
     bench_stream stream;
     bench_stream_open(&stream, (uint64_t)seed, CARD_COUNT, 0, 1);
     stream.time_us = wall_us();
+    stream.terminal_count = TERMINAL_COUNT;
     bench_feed_open(&it->feed, TEMPLATE_COUNT);
     bench_feed_fill(&it->feed, &stream);
     bench_stream_close(&stream);
@@ -104,13 +112,40 @@ static void send_one(load *it, uint64_t run_id, int64_t time_us)
     it->sent++;
 }
 
+/* The event sent last, whose id and card are still in its template, turned out to be fraud. */
+static void send_label(load *it, int64_t time_us, int64_t now_us)
+{
+    size_t index = (it->sent - 1) % TEMPLATE_COUNT;
+    const uint8_t *bytes = bench_feed_payload(&it->feed, index).data;
+    weir_label label = {.transaction_id = weir_span_of(bytes + ID_AT, TOKEN_SIZE),
+                        .card_token = weir_span_of(bytes + CARD_AT, TOKEN_SIZE),
+                        .label_time_us = time_us + LABEL_DELAY_DAYS * WEIR_US_PER_DAY,
+                        .event_time_us = time_us,
+                        .verdict = WEIR_LABEL_FRAUD};
+    if (label.label_time_us > now_us)
+        return;
+    uint8_t memory[LABEL_SIZE_MAX];
+    weir_writer writer = weir_writer_of(memory, sizeof memory);
+    weir_label_encode(&label, &writer);
+    weir_check(!writer.failed);
+    bench_require(weir_sender_send(it->label_sender, it->partitions[index], label.card_token,
+                                   weir_span_of(memory, writer.used), -1),
+                  "sending a label", NULL);
+    it->labelled++;
+}
+
 static void send_all_now(load *it, int64_t begin_us)
 {
-    int64_t now_us = begin_us;
+    double span_us = days * (double)WEIR_US_PER_DAY, step_us = span_us / count;
+    int64_t time_us = begin_us;
     while (it->sent < (uint64_t)count && !bench_stopped) {
-        if (it->sent % 64 == 0)
-            now_us = wall_us();
-        send_one(it, (uint64_t)begin_us, now_us);
+        if (days > 0)
+            time_us = begin_us + (int64_t)((double)it->sent * step_us - span_us);
+        else if (it->sent % 64 == 0)
+            time_us = wall_us();
+        send_one(it, (uint64_t)begin_us, time_us);
+        if (it->label_sender && it->sent % LABEL_EVERY == 0)
+            send_label(it, time_us, begin_us);
     }
 }
 
@@ -129,12 +164,28 @@ static void send_at_rate(load *it, int64_t begin_us)
     }
 }
 
+static weir_sender *open_sender(const char *to)
+{
+    weir_sender *sender;
+    weir_error error = {0};
+    bench_require(weir_sender_open(brokers, to, (int64_t)(linger_ms * 1000), NULL, 0, &sender, &error), to, &error);
+    return sender;
+}
+
+/* Returns how many records were not acknowledged. */
+static uint64_t flush(weir_sender *sender)
+{
+    return sender ? weir_sender_flush(sender, FLUSH_S * INT64_C(1000000)) : 0;
+}
+
 int main(int argc, char **argv)
 {
     const bench_argument rows[] = {
         {"brokers", &brokers, NULL, "HOST:PORT"},
         {"topic", &topic, NULL, "where to send"},
         {"count", NULL, &count, "sends so many as fast as it goes"},
+        {"days", NULL, &days, "over how many days up to now their times are spread, with --count (0: now)"},
+        {"labels", &labels, NULL, "topic for labels, with --count (none)"},
         {"rate", NULL, &rate, "events a second, with --seconds"},
         {"seconds", NULL, &seconds, "for how long"},
         {"linger-ms", NULL, &linger_ms, "how long the sender gathers a batch (5)"},
@@ -147,20 +198,21 @@ int main(int argc, char **argv)
     }
     bench_stop_on_signal();
     load it = {0};
-    weir_error error = {0};
-    bench_require(weir_sender_open(brokers, topic, (int64_t)(linger_ms * 1000), NULL, 0, &it.sender, &error), "sender",
-                  &error);
+    it.sender = open_sender(topic);
+    it.label_sender = *labels ? open_sender(labels) : NULL;
     make_templates(&it);
     int64_t begin_us = wall_us();
     if (count > 0)
         send_all_now(&it, begin_us);
     else
         send_at_rate(&it, begin_us);
-    uint64_t undelivered = weir_sender_flush(it.sender, FLUSH_S * INT64_C(1000000));
+    uint64_t undelivered = flush(it.sender) + flush(it.label_sender);
     double took_s = (double)(wall_us() - begin_us) * 1e-6;
-    printf("{\"sent\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"seconds\":%.3f,\"rate\":%.0f,\"late_max_ms\":%.3f}\n",
-           it.sent, undelivered, took_s, (double)it.sent / took_s, (double)it.late_us_max * 1e-3);
+    printf("{\"sent\":%" PRIu64 ",\"labelled\":%" PRIu64 ",\"undelivered\":%" PRIu64
+           ",\"seconds\":%.3f,\"rate\":%.0f,\"late_max_ms\":%.3f}\n",
+           it.sent, it.labelled, undelivered, took_s, (double)it.sent / took_s, (double)it.late_us_max * 1e-3);
     weir_sender_close(it.sender);
+    weir_sender_close(it.label_sender);
     bench_feed_close(&it.feed);
     free(it.partitions);
     return undelivered ? 1 : 0;

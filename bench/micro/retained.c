@@ -1,5 +1,5 @@
-/* What an event costs to keep: bytes on disk and in RAM for each event retained, in a stage of cards and in one of
- * terminals fed with the same stream.
+/* What an event costs to keep: bytes in records, in the file and in RAM for each event retained, in a stage of cards
+ * and in one of terminals fed with the same stream, and in both together.
  *
  *   bench_retained [CARDS [TERMINALS [DIRECTORY]]]     default 100000 cards and 13333 terminals, under $TMPDIR
  *
@@ -33,7 +33,10 @@ static void open_stage(stage *s, const char *entity, const char *topic, const ch
     char directory[512];
     weir_error error;
     int64_t replay_from;
-    weir_state_options options = {.identity = {.partition_count = 1, .horizon_us = 60 * WEIR_US_PER_DAY}};
+    weir_state_options options = {.identity = {.partition_count = 1, .horizon_us = 60 * WEIR_US_PER_DAY},
+                                  .step_card_max = 64, /* these three as src/app/launch.c has them */
+                                  .batch_card_max = 4096,
+                                  .batch_size_max = 16 << 20};
     *s = (stage){.entity = entity};
     snprintf(directory, sizeof directory, "%s/%s/0", parent, topic);
     snprintf(options.identity.entity, sizeof options.identity.entity, "%s", entity);
@@ -82,25 +85,49 @@ static void apply(stage *s, weir_span key, uint64_t hash, const weir_event *even
     weir_state_applied(s->state, entity, offset);
 }
 
-static void report(stage *s)
+/* Bytes an event of the stream costs: what is in the records, in the file, and in RAM. */
+typedef struct cost {
+    double record, file, ram;
+} cost;
+
+static cost cost_of(stage *s)
 {
     weir_error error;
     weir_state_census census;
     weir_state_stats stats;
-    char name[64];
     weir_state_stats_read(s->state, &stats);
     bench_require(weir_state_take_census(s->store, &census, &error), "census", &error);
-    const struct {
-        const char *what;
-        uint64_t size;
-    } figures[] = {{"record", census.record_bytes}, {"disk", stats.store_size}, {"ram", stats.memory_used}};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        snprintf(name, sizeof name, "retained_%s_%s_bytes_per_event", s->entity, figures[i].what);
-        bench_row(name, (double)figures[i].size / (double)census.event_count, "B");
-    }
     fprintf(stderr, "%s: %llu histories, %llu events, %llu chunk records\n", s->entity,
             (unsigned long long)census.card_count, (unsigned long long)census.event_count,
             (unsigned long long)census.chunk_count);
+    double event_count = (double)census.event_count;
+    return (cost){.record = (double)census.record_bytes / event_count,
+                  .file = (double)stats.store_size / event_count,
+                  .ram = (double)stats.memory_used / event_count};
+}
+
+static void print_cost(const char *prefix, const char *record_name, cost it)
+{
+    const struct {
+        const char *what;
+        double size;
+    } figures[] = {{record_name, it.record}, {"file_", it.file}, {"ram_", it.ram}};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_%sbytes_per_event", prefix, figures[i].what);
+        bench_row(name, figures[i].size, "B");
+    }
+}
+
+/* Every event is kept once by its card and once by its terminal: what it costs is the sum. */
+static void report(stage *cards, stage *terminals)
+{
+    cost card = cost_of(cards), terminal = cost_of(terminals);
+    print_cost("state_card", "record_", card);
+    print_cost("state_terminal", "record_", terminal);
+    print_cost("state", "", (cost){.record = card.record + terminal.record,
+                                   .file = card.file + terminal.file,
+                                   .ram = card.ram + terminal.ram});
 }
 
 typedef struct world {
@@ -167,8 +194,7 @@ int main(int argc, char **argv)
     open_stage(&w.cards, "card", "transactions", directory, committer);
     open_stage(&w.terminals, "terminal", "bench.stage.terminal", directory, committer);
     live_a_month(&w);
-    report(&w.cards);
-    report(&w.terminals);
+    report(&w.cards, &w.terminals);
     close_stage(&w.cards);
     close_stage(&w.terminals);
     weir_committer_close(committer);

@@ -1,10 +1,12 @@
 /* Watches a running weir get through a backlog, from outside: reads a counter from /metrics every few milliseconds
  * until it has reached a number, then prints one JSON object with what it took.
  *
- *     bench_watch PORT PID METRIC UNTIL TIMEOUT_S
+ *     bench_watch PORT PID METRIC UNTIL TIMEOUT_S [FROM_METRIC]
  *
- * rate counts from the first moment the counter was seen to move to the moment it was complete; cpu_s and
- * rss_peak_mib are the whole process's, from /proc. Exits 75 when the time is up first, 1 when the process is gone. */
+ * rate counts from the first moment the counter (or FROM_METRIC, for what begins before the counter moves) was seen
+ * to move to the moment it was complete, less what the counter said at the former; cpu_s, rss_peak_mib and
+ * rss_anon_mib (without mapped files, at the end) are the whole process's, from /proc. Exits 75 when the time is up
+ * first, 1 when the process is gone. */
 #include "../support/bench.h"
 
 #include <arpa/inet.h>
@@ -22,7 +24,7 @@ enum { PAGE_SIZE_MAX = 1 << 20, POLL_INTERVAL_MS = 20 };
 typedef struct target {
     uint16_t port;
     int pid;
-    const char *metric;
+    const char *metric, *from_metric;
     double until;
 } target;
 
@@ -100,26 +102,29 @@ static double cpu_seconds(int pid)
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double rss_peak_mib(int pid)
+/* A line of status, such as "VmHWM:"; -1 when it is gone. */
+static double memory_mib(int pid, const char *name)
 {
     char text[4096];
     if (!read_proc(pid, "status", text, sizeof text))
         return -1;
-    const char *line = strstr(text, "VmHWM:");
-    return line ? strtod(line + 6, NULL) / 1024 : -1;
+    const char *line = strstr(text, name);
+    return line ? strtod(line + strlen(name), NULL) / 1024 : -1;
 }
 
 /* --- watching ---------------------------------------------------------------------------------------------------- */
 
 static int print_result(const target *watched, double first_count, double count, double seconds)
 {
-    double cpu = cpu_seconds(watched->pid), rss = rss_peak_mib(watched->pid);
-    if (cpu < 0 || rss < 0) {
+    double cpu = cpu_seconds(watched->pid), anon = memory_mib(watched->pid, "RssAnon:");
+    double peak = memory_mib(watched->pid, "VmHWM:");
+    if (cpu < 0 || anon < 0 || peak < 0) {
         fprintf(stderr, "bench_watch: process %d is gone\n", watched->pid);
         return WEIR_EXIT_FAILED;
     }
-    printf("{\"count\":%.0f,\"seconds\":%.3f,\"rate\":%.0f,\"cpu_s\":%.2f,\"rss_peak_mib\":%.1f}\n", count, seconds,
-           seconds > 0 ? (count - first_count) / seconds : 0, cpu, rss);
+    double rate = seconds > 0 ? (count - first_count) / seconds : 0;
+    printf("{\"count\":%.0f,\"seconds\":%.3f,\"rate\":%.0f,\"cpu_s\":%.2f,", count, seconds, rate, cpu);
+    printf("\"rss_peak_mib\":%.1f,\"rss_anon_mib\":%.1f}\n", peak, anon);
     return WEIR_EXIT_OK;
 }
 
@@ -138,7 +143,7 @@ static int watch(const target *watched, int64_t deadline_ns)
             continue;
         int64_t now_ns = bench_now_ns();
         count = sum_series(page, watched->metric);
-        if (first_count < 0 && count > 0) {
+        if (first_count < 0 && sum_series(page, watched->from_metric) > 0) {
             first_count = count;
             first_ns = now_ns;
         }
@@ -151,14 +156,15 @@ static int watch(const target *watched, int64_t deadline_ns)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: bench_watch PORT PID METRIC UNTIL TIMEOUT_S\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: bench_watch PORT PID METRIC UNTIL TIMEOUT_S [FROM_METRIC]\n");
         return WEIR_EXIT_USAGE;
     }
     target watched = {
         .port = (uint16_t)strtoul(argv[1], NULL, 10),
         .pid = (int)strtol(argv[2], NULL, 10),
         .metric = argv[3],
+        .from_metric = argc == 7 ? argv[6] : argv[3],
         .until = strtod(argv[4], NULL),
     };
     return watch(&watched, bench_now_ns() + (int64_t)(strtod(argv[5], NULL) * 1e9));

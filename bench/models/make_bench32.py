@@ -25,8 +25,7 @@ DECIDING = f"amount >= {ALERT_AMOUNT}"
 TINY = 1e-9
 
 
-def features():
-    names = [aggregate.format(w=window) for window in WINDOWS for aggregate in AGGREGATES] + OTHERS
+def features(names):
     rows = [{"name": name, "weight": TINY * (1 + i), "mean": 0.0} for i, name in enumerate(names)]
     return rows + [{"name": DECIDING, "weight": 20.0, "mean": 0.02}]
 
@@ -40,11 +39,12 @@ def sample(rows, bias, amount):
     return {"values": values, "score": 1 / (1 + math.exp(-logit))}
 
 
-def main():
-    rows, bias = features(), -10.0
+def write_model(model_name, names):
+    """Writes the model over these features, and the one that decides, beside this file."""
+    rows, bias = features(names), -10.0
     model = {
         "format": "weir.linear/v1",
-        "name": "bench32",
+        "name": model_name,
         "version": "1",
         "features": rows,
         "bias": bias,
@@ -54,9 +54,13 @@ def main():
         "samples": [sample(rows, bias, ALERT_AMOUNT - 1.0), sample(rows, bias, float(ALERT_AMOUNT))],
     }
     assert len(model["features"]) == 32
-    with open(os.path.join(os.path.dirname(__file__), "bench32.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(os.path.dirname(__file__), model_name + ".json"), "w", encoding="utf-8") as file:
         json.dump(model, file, indent=1)
         file.write("\n")
+
+
+def main():
+    write_model("bench32", [aggregate.format(w=window) for window in WINDOWS for aggregate in AGGREGATES] + OTHERS)
 
 
 if __name__ == "__main__":

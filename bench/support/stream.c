@@ -10,11 +10,15 @@
 
 #define START_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
 
-enum { MERCHANT_COUNT = 20000, LARGE_PER_THOUSAND = 20, LARGE_MINOR = 90000, SMALL_MINOR = 50000 };
+enum { TERMINAL_COUNT = 20000, LARGE_PER_THOUSAND = 20, LARGE_MINOR = 90000, SMALL_MINOR = 50000 };
 
 void bench_stream_open(bench_stream *stream, uint64_t seed, size_t card_count, double zipf_exponent, int64_t step_us)
 {
-    *stream = (bench_stream){.rng = {seed}, .card_count = card_count, .time_us = START_US, .step_us = step_us};
+    *stream = (bench_stream){.rng = {seed},
+                             .card_count = card_count,
+                             .terminal_count = TERMINAL_COUNT,
+                             .time_us = START_US,
+                             .step_us = step_us};
     if (zipf_exponent == 0)
         return;
     stream->cumulative = bench_take(card_count * sizeof(double));
@@ -71,7 +75,7 @@ static int64_t draw_amount_minor(weir_rng *rng)
 static size_t write_payload(bench_stream *stream, size_t card, uint8_t *payload_out)
 {
     char id[16], token[16], merchant[8], terminal[8], device[16];
-    uint64_t shop = weir_rng_below(&stream->rng, MERCHANT_COUNT);
+    uint64_t shop = weir_rng_below(&stream->rng, stream->terminal_count);
     weir_transaction_fields fields = {
         .transaction_id = write_hex(id, stream->event_count, sizeof id),
         .card_token = write_token(token, card),

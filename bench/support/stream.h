@@ -12,7 +12,7 @@
 
 typedef struct bench_stream {
     weir_rng rng;
-    size_t card_count;
+    size_t card_count, terminal_count; /* terminals: 20,000, a merchant each, unless set otherwise after open */
     double *cumulative; /* of the cards' shares by rank; NULL when uniform */
     int64_t time_us, step_us;
     uint64_t event_count;

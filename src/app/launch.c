@@ -17,7 +17,7 @@ enum {
     IDLE_WAIT_US = 10000,
     STEP_CARD_MAX = 64,
     BATCH_CARD_MAX = 4096, /* twice that is what a store keeps of pages freed and not yet used again */
-    BATCH_SIZE_MAX = 16 << 20,
+    BATCH_SIZE_MAX = 4 << 20, /* a partition may hold two */
     PATH_SIZE_MAX = 4096,
     TOPIC_SIZE_MAX = 250
 };
@@ -97,7 +97,8 @@ static void log_kafka(void *context, int level, const char *facility, const char
     weir_log(ours, "librdkafka", weir_log_text("facility", facility), weir_log_text("text", text));
 }
 
-/* The chain, and the topics it reads: the transactions, then `<group>.stage.<entity>` for each stage behind the card's. */
+/* The chain, and the topics it reads: the transactions, then `<group>.stage.<entity>` for each stage behind the
+ * card's. */
 static weir_status name_stages(launched *it, weir_error *error)
 {
     const weir_conf *conf = it->launch->conf;

@@ -1,6 +1,7 @@
 #include "weir/app/pipeline.h"
 
 #include "weir/base/check.h"
+#include "weir/base/hash.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,15 +63,21 @@ weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *rule
 typedef struct entity_name {
     weir_span key;
     uint64_t hash;
-    bool absent; /* the event has no such entity */
-    uint8_t bytes[WEIR_ENTITY_KEY_SIZE];
+    bool aside; /* the event has no such entity */
+    uint8_t bytes[WEIR_ENTITY_KEY_SIZE + 1];
 } entity_name;
 
-static void name_by_hash(uint64_t hash48, entity_name *name_out)
+/* An event without such an entity is kept aside, by its card: no feature sees it there, but it is recognised when it
+ * comes again, and a label finds what was said of it. */
+static void name_by_hash(uint64_t hash48, uint64_t card_hash48, entity_name *name_out)
 {
-    name_out->absent = hash48 == 0;
-    name_out->hash = weir_entity_key(hash48, name_out->bytes);
-    name_out->key = weir_span_of(name_out->bytes, sizeof name_out->bytes);
+    name_out->aside = hash48 == 0;
+    name_out->hash = weir_entity_key(hash48 ? hash48 : card_hash48, name_out->bytes);
+    name_out->key = weir_span_of(name_out->bytes, WEIR_ENTITY_KEY_SIZE);
+    if (!name_out->aside)
+        return;
+    name_out->bytes[name_out->key.size++] = 0xff; /* no entity's key is that long */
+    name_out->hash = weir_hash(name_out->key);
 }
 
 /* A card is known by its whole token, everything else by the hash that events keep of it. */
@@ -78,12 +85,12 @@ static void name_entity(const weir_plan *plan, size_t stage, const weir_transact
 {
     weir_entity_kind kind = weir_plan_stage_entity(plan, stage);
     if (kind != WEIR_ENTITY_CARD) {
-        name_by_hash(weir_event_entity(&transaction->event, kind), name_out);
+        name_by_hash(weir_event_entity(&transaction->event, kind), transaction->event.card, name_out);
         return;
     }
     name_out->key = transaction->card_token;
     name_out->hash = transaction->card_hash;
-    name_out->absent = false;
+    name_out->aside = false;
 }
 
 /* ---- a batch ---- */
@@ -125,22 +132,20 @@ static weir_status touch_all(weir_pipeline *pipeline, const weir_plan *plan, siz
             continue;
         entity_name name;
         name_entity(plan, stage, &job->transaction, &name);
-        if (!name.absent) {
-            weir_status status = weir_state_touch(job->state, name.key, name.hash, &job->entity);
-            if (status != WEIR_OK)
-                return weir_error_set(error, status,
-                                      "partition %" PRId32 ", offset %" PRId64 ": the %s's state cannot be read: %s",
-                                      job->partition, job->offset,
-                                      weir_entity_kind_name(weir_plan_stage_entity(plan, stage)),
-                                      weir_status_name(status));
-            if (job->entity->applied_offset >= job->sequence) {
-                job->fate = WEIR_FATE_KNOWN;
-                continue;
-            }
+        weir_status status = weir_state_touch(job->state, name.key, name.hash, &job->entity);
+        if (status != WEIR_OK)
+            return weir_error_set(error, status,
+                                  "partition %" PRId32 ", offset %" PRId64 ": the %s's state cannot be read: %s",
+                                  job->partition, job->offset,
+                                  weir_entity_kind_name(weir_plan_stage_entity(plan, stage)), weir_status_name(status));
+        if (job->entity->applied_offset >= job->sequence) {
+            job->fate = WEIR_FATE_KNOWN;
+            continue;
         }
         pipeline->item_jobs[item_count] = (uint16_t)i;
         pipeline->items[item_count++] = (weir_engine_item){
-            .history = job->entity ? &job->entity->history : NULL,
+            .history = &job->entity->history,
+            .aside = name.aside,
             .event = job->transaction.event,
             .slab = job->slab,
             .registers_in = job->inherited,
@@ -159,8 +164,7 @@ static void settle_item(weir_pipeline *pipeline, weir_job *jobs, size_t index)
         return;
     }
     job->item = item;
-    if (job->entity)
-        weir_state_applied(job->state, job->entity, job->sequence);
+    weir_state_applied(job->state, job->entity, job->sequence);
 }
 
 weir_status weir_pipeline_apply(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
@@ -209,8 +213,6 @@ static weir_status mark(const weir_ruleset *ruleset, weir_state *state, weir_sla
 {
     weir_entity *entity;
     *labelling_out = WEIR_LABELLING_UNKNOWN;
-    if (name->absent)
-        return WEIR_OK;
     weir_status status = weir_state_touch(state, name->key, name->hash, &entity);
     if (status != WEIR_OK)
         return weir_error_set(error, status, "the state of a label's entity cannot be read: %s",
@@ -249,7 +251,8 @@ weir_status weir_pipeline_label_onward(const weir_ruleset *ruleset, size_t stage
                                        weir_event *event_out, weir_error *error)
 {
     entity_name name;
-    name_by_hash(label->entities[weir_plan_stage_entity(weir_ruleset_plan(ruleset), stage)], &name);
+    name_by_hash(label->entities[weir_plan_stage_entity(weir_ruleset_plan(ruleset), stage)],
+                 label->entities[WEIR_ENTITY_CARD], &name);
     return mark(ruleset, state, slab, &name, label, labelling_out, event_out, error);
 }
 

@@ -99,6 +99,7 @@ void weir_service_resume_all(weir_service *service);
 typedef struct weir_service_marks {
     weir_emitted emitted; /* behind the notes of the lanes of the last stage */
     int64_t *ends;        /* of the partitions of alerts, then of scores; NULL with one stage */
+    int64_t *starts;      /* from where on they were read */
     size_t ends_count;
 } weir_service_marks;
 

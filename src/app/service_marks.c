@@ -159,7 +159,7 @@ weir_status weir_service_read_marks(weir_service *service, const int32_t *lanes,
         return WEIR_OK;
     marks_out->ends_count = 2 * partition_count;
     marks_out->ends = calloc(marks_out->ends_count, sizeof *marks_out->ends);
-    int64_t *starts = calloc(marks_out->ends_count, sizeof *starts);
+    int64_t *starts = marks_out->starts = calloc(marks_out->ends_count, sizeof *starts);
     weir_status status = marks_out->ends && starts
                              ? WEIR_OK
                              : weir_error_set(error, WEIR_FULL, "no memory for the ends of the outputs");
@@ -175,7 +175,6 @@ weir_status weir_service_read_marks(weir_service *service, const int32_t *lanes,
         if (is_enabled(service, (weir_output)output))
             status = read_output(service, (weir_output)output, starts + (size_t)output * partition_count,
                                  marks_out->ends + (size_t)output * partition_count, marks_out, error);
-    free(starts);
     if (status != WEIR_OK)
         weir_service_drop_marks(marks_out);
     return status;
@@ -185,5 +184,6 @@ void weir_service_drop_marks(weir_service_marks *marks)
 {
     weir_emitted_clear(&marks->emitted);
     free(marks->ends);
+    free(marks->starts);
     *marks = (weir_service_marks){0};
 }

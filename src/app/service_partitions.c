@@ -165,6 +165,7 @@ static weir_status begin_one(weir_service *service, int32_t lane, const weir_lan
     memcpy(beginning.marks, plan.marks, sizeof beginning.marks);
     beginning.emitted = &emitted;
     beginning.ends = last ? marks->ends : NULL;
+    beginning.starts = last ? marks->starts : NULL;
     bool local_state = it.replay_from_out >= 0;
     it = (call){.lane = lane, .beginning = &beginning};
     ask(service, do_begin, &it);
@@ -222,7 +223,8 @@ static void gather(weir_service *service, int32_t lane, commit_batch *batch)
         ask(service, do_note, &it);
         acked = it.acked_out;
     }
-    batch->commits[batch->count++] = (weir_lane_commit){.lane = lane, .next_offset = acked, .note = *note ? note : NULL};
+    batch->commits[batch->count++] =
+        (weir_lane_commit){.lane = lane, .next_offset = acked, .note = *note ? note : NULL};
 }
 
 static weir_status commit(weir_service *service, const commit_batch *batch, weir_error *error)

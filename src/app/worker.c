@@ -103,7 +103,8 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         weir_worker_close(worker);
         return weir_error_wrap(error, "the share of one worker in state.memory");
     }
-    if (!open_tables(worker) || !open_hops(worker) || weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
+    if (!open_tables(worker) || !open_hops(worker) ||
+        weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
         weir_pipeline_warm(worker->pipeline, options->ruleset) != WEIR_OK ||
         weir_emitter_open(&options->emitter, options->port, &worker->emitter) != WEIR_OK) {
         weir_worker_close(worker);
@@ -270,7 +271,8 @@ static void steer(weir_worker *worker)
         worker->received_wall_us = weir_clock_wall_us(worker->options.clock);
     for (size_t i = 0; i < worker->held_count && !weir_worker_failed(worker); i++) {
         weir_partition *partition = worker->partitions[worker->held[i]];
-        if (weir_partition_phase(partition) == WEIR_PHASE_OPEN || weir_partition_phase(partition) == WEIR_PHASE_DRAINING)
+        weir_phase phase = weir_partition_phase(partition);
+        if (phase == WEIR_PHASE_OPEN || phase == WEIR_PHASE_DRAINING)
             continue;
         if (partition->stage == 0 && is_steered(worker))
             weir_worker_settle_idle(worker, partition);

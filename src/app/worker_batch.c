@@ -18,14 +18,25 @@ static bool is_ahead(const weir_worker *worker, int64_t time_us)
     return time_us < weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
 }
 
-static weir_pace pace_of(weir_worker *worker, const weir_partition *partition, bool ahead)
+/* Whether all there is has been worked off, labels up to that time too, and has reached the next stage's logs. */
+static bool is_through(weir_worker *worker, const weir_partition *partition, int64_t until_us)
 {
     weir_port *port = worker->options.port;
+    if (partition->waiting_us != INT64_MIN || weir_ledger_pending(&partition->ledger) > 0 ||
+        port->ops->lag(port, partition->lane, partition->position) != 0)
+        return false;
+    return partition->label_lane < 0 ||
+           (partition->labels_next_us > until_us &&
+            port->ops->lag(port, partition->label_lane, partition->labels.fetched_next) == 0);
+}
+
+static weir_pace pace_of(weir_worker *worker, const weir_partition *partition, bool ahead)
+{
+    int64_t present_us = weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
     if (ahead)
         return WEIR_PACE_HELD;
-    if (partition->waiting_us == INT64_MIN && port->ops->lag(port, partition->lane, partition->position) == 0)
+    if (is_through(worker, partition, present_us))
         return WEIR_PACE_CURRENT;
-    int64_t present_us = weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
     return partition->event_clock_us >= present_us ? WEIR_PACE_CURRENT : WEIR_PACE_BEHIND;
 }
 
@@ -39,6 +50,8 @@ void weir_worker_align(weir_worker *worker, weir_partition *partition)
     if (held != partition->held)
         port->ops->hold(port, partition->lane, held);
     partition->held = held;
+    if (first && worker->options.limit_us && port->ops->rank)
+        port->ops->rank(port, partition->lane, partition->event_clock_us); /* behind the hops, which come first */
     if (first && worker->options.limit_us)
         atomic_store_explicit(&partition->pace, pace_of(worker, partition, ahead), memory_order_relaxed);
 }
@@ -57,6 +70,7 @@ static size_t line_up(weir_worker *worker, weir_partition *partition, const weir
     size_t job_count = 0;
     for (size_t i = 0; i < count; i++) {
         const weir_record *record = &records[i];
+        weir_check(i == 0 || record->offset > records[i - 1].offset); /* in another order events would be lost */
         if (!weir_partition_wants(partition, record->offset))
             continue;
         worker->job_records[job_count] = (uint16_t)i;
@@ -81,6 +95,7 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
     weir_error error;
     if (count == 0)
         return;
+    extern int printf(const char *, ...); for (size_t i = 0; i < count; i++) { if (jobs[i].partition == 0 && jobs[i].offset == 153) printf("EVENT stage %zu lane %d term %lx phase %s now %ld\n", partition->stage, partition->lane, (uint64_t)jobs[i].transaction.event.terminal, weir_phase_name(partition->phase), worker->received_us); int64_t tt = jobs[i].transaction.event.time_us; if (tt > INT64_C(1703499200000000) && tt < INT64_C(1703758400000469)) printf("OTHER stage %zu lane %d origin %d/%ld term %lx time %ld phase %s seq %ld news %d now %ld mark %ld\n", partition->stage, partition->lane, jobs[i].partition, jobs[i].offset, (uint64_t)jobs[i].transaction.event.terminal, tt, weir_phase_name(partition->phase), jobs[i].sequence, 0, worker->received_us, partition->ledger.marks[3]); }
     weir_status status =
         weir_pipeline_apply(worker->pipeline, worker->ruleset, partition->stage, jobs, count, &error);
     if (status != WEIR_OK) {
@@ -149,6 +164,8 @@ static void process_transactions(weir_worker *worker, weir_partition *partition,
         run_jobs(worker, partition, records, done, ready);
         done += ready;
     }
+    if (!weir_worker_failed(worker)) /* others may go as far beyond the newest as labels are sent ahead of it */
+        weir_worker_settle_labels(worker, partition, partition->event_clock_us);
     weir_metrics_add(worker->metrics, WEIR_METRIC_EVENTS, done);
     if (done < job_count && !weir_worker_failed(worker)) {
         size_t rest = worker->job_records[done];
@@ -228,8 +245,12 @@ static void process_record(weir_worker *worker, weir_partition *partition, const
     int64_t sequence = weir_sequence_of(partition->stage, record->offset);
     for (int64_t index = 0; !weir_worker_failed(worker); index++) {
         double *row = worker->inherited + *job_count * ours->register_count;
-        if (!weir_hop_next(&reader, &head, known ? row : strange, &entry) || index == WEIR_HOP_ENTRY_MAX)
+        if (!weir_hop_next(&reader, &head, known ? row : strange, &entry))
             break;
+        if (index == WEIR_HOP_ENTRY_MAX) { /* no sequence is left for it */
+            reader.failed = true;
+            break;
+        }
         if (!is_news(worker, partition, &head, &entry))
             continue;
         if (entry.kind == WEIR_HOP_LABEL) {

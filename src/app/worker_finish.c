@@ -78,6 +78,9 @@ void weir_worker_flush_hops(weir_worker *worker, weir_partition *partition)
     weir_status status = WEIR_OK;
     while (!weir_worker_failed(worker) && (status = weir_hops_flush(worker->hops)) == WEIR_FULL)
         weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
+    uint64_t records = weir_hops_record_count(worker->hops);
+    weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_RECORDS, records - worker->hops_shown);
+    worker->hops_shown = records;
     refuse(worker, partition, partition->position, status);
 }
 

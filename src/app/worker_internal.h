@@ -52,7 +52,8 @@ struct weir_worker {
     _Atomic int64_t beat_us;               /* monotonic: the last sign of life */
     int64_t received_us, received_wall_us; /* when the batch in hand came */
     int64_t gauged_us;
-    uint64_t loads_shown;
+    uint32_t lives; /* lanes begun so far */
+    uint64_t loads_shown, hops_shown;
     int64_t judged[2][2]; /* labelled events counted by this worker, by fraud and alerted */
     double values[WEIR_PLAN_FEATURE_MAX];
     weir_record records[WEIR_BATCH_MAX];
@@ -97,7 +98,8 @@ void weir_partition_advance(weir_partition *partition, int64_t position);
 
 /* ---- worker_batch.c ---- */
 
-/* Processes a run of one lane's records. What cannot be processed yet is given back to the port. May fail the worker. */
+/* Processes a run of one lane's records. What cannot be processed yet is given back to the port. May fail the
+ * worker. */
 void weir_worker_process(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count);
 /* Holds or lets go the partition's lane as its brake, the alignment and its labels ask. */
 void weir_worker_align(weir_worker *worker, weir_partition *partition);

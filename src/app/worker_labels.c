@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 /* How often labels that wait for an event are tried again while none comes. */
-#define RETRY_US (10 * WEIR_US_PER_MS)
+#define RETRY_US (2 * WEIR_US_PER_MS)
 
 static bool is_counted(const weir_partition *partition)
 {
@@ -25,6 +25,21 @@ static void reject_label(weir_worker *worker, const weir_partition *partition, c
              weir_log_text("field", field ? field : ""));
 }
 
+static void hold_label_lane(weir_worker *worker, weir_partition *partition)
+{
+    bool full = partition->labels.count > WEIR_LABEL_INBOX_FULL;
+    if (full != partition->label_lane_held)
+        worker->options.port->ops->hold(worker->options.port, partition->label_lane, full);
+    partition->label_lane_held = full;
+}
+
+/* The label is left for later: what may count on labels ends before it. */
+static void put_off(weir_partition *partition, const weir_label *label)
+{
+    if (label->label_time_us < partition->labels_next_us)
+        partition->labels_next_us = label->label_time_us;
+}
+
 void weir_worker_take_labels(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
 {
     weir_label_inbox *inbox = &partition->labels;
@@ -40,16 +55,12 @@ void weir_worker_take_labels(weir_worker *worker, weir_partition *partition, con
             weir_label_inbox_pass(inbox, record->offset);
         } else if (weir_label_inbox_put(inbox, &label, record->offset) != WEIR_OK) {
             weir_worker_fail(worker, WEIR_FULL, "partition %" PRId32 ": no memory for labels", partition->number);
+        } else {
+            put_off(partition, &label);
+            partition->labels_newest_us = label.label_time_us;
         }
     }
-}
-
-static void hold_label_lane(weir_worker *worker, weir_partition *partition)
-{
-    bool full = partition->labels.count > WEIR_LABEL_INBOX_FULL;
-    if (full != partition->label_lane_held)
-        worker->options.port->ops->hold(worker->options.port, partition->label_lane, full);
-    partition->label_lane_held = full;
+    hold_label_lane(worker, partition);
 }
 
 bool weir_worker_labels_ready(weir_worker *worker, weir_partition *partition)
@@ -156,10 +167,10 @@ static bool apply(weir_worker *worker, weir_partition *partition, const weir_lab
     return !weir_worker_failed(worker);
 }
 
-/* Applies labels of up to before_us. A label is given up as unknown when its own time is at or before known_us, the event
- * time up to which everything is known: until then its event may come. Fraud may be marked ahead of its time, since
- * features look at the label's own; what is cleared is cleared at once, and so not before. One that has to wait does not hold up those behind it, as far as the stages that get them can tell what
- * they have seen (seen.h). */
+/* Applies labels of up to before_us. A label is given up as unknown when its own time is at or before known_us, the
+ * event time up to which everything is known: until then its event may come. Fraud may be marked ahead of its time,
+ * since features look at the label's own; what is cleared is cleared at once, and so not before. One that has to
+ * wait does not hold up those behind it, as far as the stages that get them can tell what they have seen (seen.h). */
 static void settle(weir_worker *worker, weir_partition *partition, int64_t before_us, int64_t known_us)
 {
     weir_label_inbox *inbox = &partition->labels;
@@ -168,17 +179,21 @@ static void settle(weir_worker *worker, weir_partition *partition, int64_t befor
         return;
     if (__builtin_add_overflow(before_us, worker->options.drift_us_max, &ahead_us))
         ahead_us = INT64_MAX;
+    partition->labels_next_us = INT64_MAX;
     for (uint32_t place = 0; place < inbox->count && !weir_worker_failed(worker); place++) {
         const weir_label *label = weir_label_inbox_at(inbox, place, &offset);
         oldest = place == 0 ? offset : oldest;
         if (!label)
             continue;
-        if (label->label_time_us > ahead_us || offset - oldest >= WEIR_SEEN_WINDOW)
-            break;
+        bool within = label->label_time_us <= ahead_us && offset - oldest < WEIR_SEEN_WINDOW;
         bool due = label->label_time_us <= before_us;
         bool last_chance = label->label_time_us <= known_us;
-        if ((due || label->verdict == WEIR_LABEL_FRAUD) && apply(worker, partition, label, offset, last_chance))
+        if (!within || (!due && label->verdict != WEIR_LABEL_FRAUD))
+            put_off(partition, label);
+        else if (apply(worker, partition, label, offset, last_chance))
             weir_label_inbox_done(inbox, place);
+        if (!within)
+            break;
     }
     weir_label_inbox_drop(inbox);
     hold_label_lane(worker, partition);
@@ -197,7 +212,9 @@ void weir_worker_settle_idle(weir_worker *worker, weir_partition *partition)
         return;
     partition->labels_tried_us = worker->received_us;
     bool ended = port->ops->lag(port, partition->lane, partition->position) == 0;
-    settle(worker, partition, ended ? worker->received_wall_us : partition->event_clock_us, partition->event_clock_us);
+    int64_t clock_us = partition->waiting_us > partition->event_clock_us ? partition->waiting_us
+                                                                         : partition->event_clock_us;
+    settle(worker, partition, ended ? worker->received_wall_us : clock_us, clock_us);
 }
 
 void weir_worker_label_onward(weir_worker *worker, weir_partition *partition, const weir_hop_label *label,

@@ -20,10 +20,32 @@ static size_t ends_count(const weir_worker *worker)
     return WEIR_SPREAD_OUTPUT_COUNT * (size_t)worker->partition_count;
 }
 
+/* The label time before which every label has gone on. */
+static int64_t labels_sent_below(const weir_worker *worker, const weir_partition *partition)
+{
+    weir_port *port = worker->options.port;
+    if (partition->label_lane < 0)
+        return INT64_MAX;
+    bool all_here = port->ops->lag(port, partition->label_lane, partition->labels.fetched_next) == 0;
+    return all_here || partition->labels_next_us < partition->labels_newest_us ? partition->labels_next_us
+                                                                               : partition->labels_newest_us;
+}
+
+/* An event time as a clock for others, who go up to the drift beyond it and count on every label of that time. */
+static int64_t clock_of(const weir_worker *worker, const weir_partition *partition, int64_t event_time_us)
+{
+    int64_t sent_below_us = labels_sent_below(worker, partition), clock_us;
+    if (sent_below_us == INT64_MAX)
+        return event_time_us;
+    if (__builtin_sub_overflow(sent_below_us, worker->options.drift_us_max + 1, &clock_us))
+        return INT64_MIN;
+    return clock_us < event_time_us ? clock_us : event_time_us;
+}
+
 static weir_milestone milestone_now(const weir_worker *worker, const weir_partition *partition, int64_t *ends)
 {
     return (weir_milestone){.position = partition->position,
-                            .clock_us = partition->event_clock_us,
+                            .clock_us = clock_of(worker, partition, partition->event_clock_us),
                             .set_us = worker->received_us,
                             .ends = ends};
 }
@@ -40,19 +62,20 @@ static void pass_ends(weir_worker *worker, weir_partition *partition, int64_t ac
 }
 
 /* With nothing under way, all is acknowledged up to the event it is held before. */
-static int64_t idle_clock(const weir_partition *partition)
+static int64_t idle_clock(const weir_worker *worker, const weir_partition *partition)
 {
-    return partition->waiting_us > partition->event_clock_us ? partition->waiting_us : partition->event_clock_us;
+    bool waits = partition->waiting_us > partition->event_clock_us;
+    return clock_of(worker, partition, waits ? partition->waiting_us : partition->event_clock_us);
 }
 
 void weir_worker_pass_milestones(weir_worker *worker, weir_partition *partition)
 {
     int64_t acked = weir_ledger_acked_below(&partition->ledger, partition->position);
     pass_ends(worker, partition, acked);
-    if (partition->stage > 0 || !worker->options.limit_us)
+    if (partition->stage > 0 || !worker->options.limit_us || !weir_worker_labels_ready(worker, partition))
         return;
     if (weir_ledger_pending(&partition->ledger) == 0) {
-        atomic_store_explicit(&partition->clock_us, idle_clock(partition), memory_order_relaxed);
+        atomic_store_explicit(&partition->clock_us, idle_clock(worker, partition), memory_order_relaxed);
         partition->clock = milestone_now(worker, partition, NULL);
     } else if (acked >= partition->clock.position) {
         atomic_store_explicit(&partition->clock_us, partition->clock.clock_us, memory_order_relaxed);

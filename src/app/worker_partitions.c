@@ -31,6 +31,8 @@ static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
     partition->number = lane % worker->partition_count;
     partition->label_lane = weir_shape_label_lane(&worker->options.shape, lane);
     partition->event_clock_us = partition->waiting_us = INT64_MIN;
+    partition->labels_next_us = INT64_MAX;
+    partition->labels_newest_us = INT64_MIN;
     atomic_store(&partition->clock_us, INT64_MIN);
     atomic_store(&partition->pace, WEIR_PACE_BEHIND);
     weir_brake_init(&partition->brake, worker->options.brake_window, worker->options.brake_share_max);
@@ -44,7 +46,8 @@ static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
         partition->ends_ahead.ends = calloc(WEIR_SPREAD_OUTPUT_COUNT * partition_count, sizeof(int64_t));
         partition->ends_passed.ends = calloc(WEIR_SPREAD_OUTPUT_COUNT * partition_count, sizeof(int64_t));
     }
-    if (!partition->sources || !partition->label_sources || (spreads && (!partition->ends_ahead.ends || !partition->ends_passed.ends))) {
+    if (!partition->sources || !partition->label_sources ||
+        (spreads && (!partition->ends_ahead.ends || !partition->ends_passed.ends))) {
         free_partition(partition);
         return NULL;
     }
@@ -123,8 +126,9 @@ void weir_worker_forget(weir_worker *worker, int32_t lane)
 
 /* ---- beginning ---- */
 
-/* An end is where what this life emits comes behind: at first that of the log, then what was acknowledged. */
-static void begin_ends(weir_worker *worker, weir_partition *partition, const int64_t *ends)
+/* An end is where what this life emits comes behind: at first that of the log, then what was acknowledged. Until
+ * what an earlier life may have emitted is behind the lane, a note has to lead back to that. */
+static void begin_ends(weir_worker *worker, weir_partition *partition, const int64_t *ends, const int64_t *starts)
 {
     size_t count = WEIR_SPREAD_OUTPUT_COUNT * (size_t)worker->partition_count;
     if (!partition->ends_passed.ends)
@@ -132,9 +136,11 @@ static void begin_ends(weir_worker *worker, weir_partition *partition, const int
     weir_check(ends);
     for (size_t i = 0; i < count; i++)
         worker->ends[i] = ends[i] > worker->ends[i] ? ends[i] : worker->ends[i];
-    memcpy(partition->ends_passed.ends, ends, count * sizeof *ends);
+    memcpy(partition->ends_passed.ends, starts ? starts : ends, count * sizeof *ends);
     memcpy(partition->ends_ahead.ends, ends, count * sizeof *ends);
-    partition->ends_passed.position = partition->ends_ahead.position = partition->position;
+    partition->ends_passed.position = partition->position;
+    partition->ends_ahead.position =
+        partition->emitted_until > partition->position ? partition->emitted_until : partition->position;
 }
 
 void weir_worker_begin_partition(weir_worker *worker, int32_t lane, const weir_beginning *beginning)
@@ -150,10 +156,11 @@ void weir_worker_begin_partition(weir_worker *worker, int32_t lane, const weir_b
             partition->live_from = marks[output];
     }
     weir_ledger_init(&partition->ledger, marks);
+    partition->ledger.life = ++worker->lives;
     if (beginning->emitted)
         partition->ledger.emitted = *beginning->emitted;
     partition->emitted_until = weir_sequence_of(stage, beginning->log_end);
-    begin_ends(worker, partition, beginning->ends);
+    begin_ends(worker, partition, beginning->ends, beginning->starts);
     weir_label_inbox_init(&partition->labels, beginning->labels_from);
     atomic_store(&partition->acked_below, partition->position);
     atomic_store(&partition->published_position, beginning->position);

@@ -92,6 +92,7 @@ void kafka_lane_attach(kafka_lane *lane, kafka_port *port, rd_kafka_queue_t *que
     lane->start_offset = offset;
     atomic_store(&lane->held, false);
     atomic_store(&lane->ended, false);
+    lane->rank = INT64_MIN;
     atomic_store(&lane->ready, true); /* what is in the queue already made no step from empty */
     rd_kafka_queue_cb_event_enable(queue, heard, lane);
     pthread_mutex_lock(&port->lanes_lock);

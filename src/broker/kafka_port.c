@@ -52,6 +52,7 @@ static size_t take_lane(kafka_port *port, kafka_lane *lane, weir_record *records
 {
     if (!has_some(lane))
         return 0;
+    lane->taken_at = port->sweep_count;
     if (lane->returned_count > 0) /* ready stays: the queue may have more */
         return take_returned(port, lane, records, max);
     rd_kafka_message_t **messages = port->messages + port->message_count;
@@ -64,18 +65,32 @@ static size_t take_lane(kafka_port *port, kafka_lane *lane, weir_record *records
     return kept;
 }
 
-/* One look at every lane, beginning one further than the last. */
+/* The lane to take from next: of those that have something the one of the lowest rank not taken from in this sweep,
+ * and among equals the one that comes first from `port->first` on. NULL when there is none. */
+static kafka_lane *next_lane(const kafka_port *port)
+{
+    kafka_lane *best = NULL;
+    for (size_t i = 0, at = port->first; i < port->lane_count; i++) {
+        kafka_lane *lane = port->lanes[at];
+        if (lane->taken_at != port->sweep_count && has_some(lane) && (!best || lane->rank < best->rank))
+            best = lane;
+        if (++at == port->lane_count)
+            at = 0;
+    }
+    return best;
+}
+
+/* A look at the lanes, beginning one further than the last. A lane is taken from once: a second run of it behind
+ * another lane's could be processed although the first was given back unread. */
 static size_t sweep(kafka_port *port, weir_record *records, size_t max)
 {
     size_t count = 0;
     pthread_mutex_lock(&port->lanes_lock);
+    port->sweep_count++;
     if (++port->first >= port->lane_count)
         port->first = 0;
-    for (size_t i = 0, at = port->first; i < port->lane_count && count < max; i++) {
-        count += take_lane(port, port->lanes[at], records + count, max - count);
-        if (++at == port->lane_count)
-            at = 0;
-    }
+    for (kafka_lane *lane; count < max && (lane = next_lane(port));)
+        count += take_lane(port, lane, records + count, max - count);
     pthread_mutex_unlock(&port->lanes_lock);
     return count;
 }
@@ -171,6 +186,11 @@ static void hold_lane(weir_port *base, int32_t number, bool held)
     atomic_store_explicit(&lane->held, held, memory_order_relaxed);
 }
 
+static void rank_lane(weir_port *base, int32_t number, int64_t rank)
+{
+    kafka_lane_at(((kafka_port *)base)->group, number)->rank = rank;
+}
+
 static int64_t lag(weir_port *base, int32_t number, int64_t position)
 {
     return kafka_lane_lag(((kafka_port *)base)->group, number, position);
@@ -184,6 +204,7 @@ static const weir_port_ops PORT_OPS = {
     .acks = kafka_producer_acks,
     .header = record_header,
     .hold = hold_lane,
+    .rank = rank_lane,
     .lag = lag,
 };
 

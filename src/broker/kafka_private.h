@@ -157,6 +157,8 @@ typedef struct kafka_lane {
     int64_t start_offset;
     atomic_bool ready;       /* something may wait in the queue; raised by librdkafka's threads */
     atomic_bool held;
+    int64_t rank;            /* the worker's, as the rest below */
+    uint64_t taken_at;       /* the sweep it was last taken from in */
     atomic_bool ended;       /* read to its end, control records and all (labels, whose reader hears of ends) */
     rd_kafka_message_t **returned; /* given back unread: the next ones, before the queue's */
     size_t returned_count;
@@ -210,6 +212,7 @@ struct kafka_port {
     kafka_lane **lanes;
     size_t lane_count;
     size_t first; /* where the next sweep begins */
+    uint64_t sweep_count;
 
     rd_kafka_message_t *messages[KAFKA_POLL_MAX];
     size_t message_count;

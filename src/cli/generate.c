@@ -36,10 +36,10 @@ static const weir_cli_usage USAGE = {
     .command = "generate",
     .synopsis = "[--seed N] [--cards N] [--days N] [--output FILE] [flags]",
     .summary = "Makes up card transactions in the order of their times: people with habits, and fraud among them\n"
-               "(card testing, account takeover, stolen cards used far away, slow bust-out, terminals that copy cards,\n"
-               "merchants whose stored cards leaked). JSON lines say of each transaction which it is (\"label\"), CSV\n"
-               "in the columns _fraud and _pattern; protobuf is the transaction alone. What anybody could know of it\n"
-               "is in --labels: days later, and sometimes wrong.",
+               "(card testing, account takeover, stolen cards used far away, slow bust-out, terminals that copy\n"
+               "cards, merchants whose stored cards leaked). JSON lines say of each transaction which it is\n"
+               "(\"label\"), CSV in the columns _fraud and _pattern; protobuf is the transaction alone. What anybody\n"
+               "could know of it is in --labels: days later, and sometimes wrong.",
     .options = OPTIONS,
     .examples = "  weir generate --seed 7 --cards 2000 --days 30 --output month.jsonl\n"
                 "  weir generate --cards 100000 --days 1 --format pb --output day.pb --labels labels.pb\n",

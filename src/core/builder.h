@@ -21,8 +21,8 @@ typedef struct weir_builder {
     bool full;
 } weir_builder;
 
-/* Makes a stage, whose entity, index, serial, horizon and retention are given in *stage, from the aggregates of all parsed
- * features; sets the nodes' slots from *slot on. Fails: WEIR_FULL when the arena is. */
+/* Makes a stage, whose entity, index, serial, horizon and retention are given in *stage, from the aggregates of all
+ * parsed features; sets the nodes' slots from *slot on. Fails: WEIR_FULL when the arena is. */
 WEIR_MUST_USE weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *stage);
 
 /* The number of a condition; NULL, for every event, is 0. */

@@ -49,7 +49,7 @@ bool weir_emitter_enabled(const weir_emitter *emitter, weir_output output)
 static weir_status send(weir_emitter *emitter, const weir_cause *cause, weir_outgoing *outgoing, bool *sent_out)
 {
     outgoing->lane = cause->lane;
-    outgoing->marker = weir_ledger_marker(cause->sequence);
+    outgoing->marker = weir_ledger_life_marker(cause->ledger, cause->sequence);
     outgoing->partition = cause->partition;
     weir_status status = weir_ledger_reserve(cause->ledger, outgoing->output);
     if (status == WEIR_OK)

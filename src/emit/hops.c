@@ -23,6 +23,7 @@ struct weir_hops {
     size_t stage;
     weir_hop_head head;
     int64_t sequence;
+    uint64_t record_count; /* sent */
 };
 
 weir_status weir_hops_open(int32_t partition_count, size_t payload_size_max, uint32_t register_count_max,
@@ -72,7 +73,7 @@ static weir_status send(weir_hops *hops, int32_t partition)
     weir_outgoing outgoing = {
         .output = WEIR_OUTPUT_HOPS,
         .lane = hops->lane,
-        .marker = weir_ledger_marker(hops->sequence),
+        .marker = weir_ledger_life_marker(hops->ledger, hops->sequence),
         .stage = hops->stage,
         .partition = partition,
         .payload = weir_span_of(box->writer.base, box->writer.used),
@@ -85,6 +86,7 @@ static weir_status send(weir_hops *hops, int32_t partition)
     weir_ledger_sent(hops->ledger, WEIR_OUTPUT_HOPS, hops->sequence);
     box->entry_count = 0;
     box->writer.used = 0;
+    hops->record_count++;
     return WEIR_OK;
 }
 
@@ -132,4 +134,9 @@ weir_status weir_hops_flush(weir_hops *hops)
         hops->filled_count--;
     }
     return WEIR_OK;
+}
+
+uint64_t weir_hops_record_count(const weir_hops *hops)
+{
+    return hops->record_count;
 }

@@ -61,7 +61,7 @@ void weir_ledger_heard(weir_ledger *ledger, const weir_ack *ack)
         ledger->broken = true;
     weir_ledger_queue *queue = &ledger->pending[ack->output];
     uint32_t at = 0;
-    while (at < queue->count && weir_ledger_marker(*slot(queue, at)) != ack->marker)
+    while (at < queue->count && weir_ledger_life_marker(ledger, *slot(queue, at)) != ack->marker)
         at++;
     if (at == queue->count)
         return; /* of an earlier life of the partition */

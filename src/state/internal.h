@@ -68,6 +68,7 @@ struct weir_state {
     weir_entity *hand; /* of the clock: a ring of all residents; NULL when there are none */
     weir_entity *dirty_first;
     int64_t dirty_since_offset; /* first offset applied since that list was begun; -1: only labels, or nothing */
+    int64_t newest_applied;     /* last offset applied since the state was opened; -1: none */
     bool sweep_wanted;          /* eviction found too few clean cards */
 
     weir_sweep_phase phase;

@@ -88,7 +88,7 @@ weir_status weir_state_open(weir_store *store, weir_memory *memory, weir_committ
     state->options = *options;
     fill_defaults(&state->options);
     state->job.store = store;
-    state->dirty_since_offset = state->sweep_since_offset = -1;
+    state->dirty_since_offset = state->sweep_since_offset = state->newest_applied = -1;
     state->pending[0].applied_offset_max = state->pending[1].applied_offset_max = -1;
     weir_status status = weir_table_init(&state->table, memory);
     if (status)
@@ -279,6 +279,8 @@ void weir_state_applied(weir_state *state, weir_entity *entity, int64_t offset)
 {
     weir_check(offset > entity->applied_offset);
     entity->applied_offset = offset;
+    if (offset > state->newest_applied)
+        state->newest_applied = offset;
     count_events(state, entity);
     if (state->dirty_since_offset < 0)
         state->dirty_since_offset = offset;

@@ -279,12 +279,15 @@ static weir_status put_final(weir_state *state)
 }
 
 /* The barrier: a card on disk that is ahead of an output not yet acknowledged would, after a crash, be skipped by the
- * replay that has to produce the output again. */
+ * replay that has to produce the output again. A card that a label made dirty while the replay is still behind it came
+ * from the disk, which had it behind this barrier: what counts is what was applied since. */
 static bool covered(const weir_state *state, const weir_pending *pending, int64_t acked_below)
 {
     if (state->barrier_off)
         return true;
-    return acked_below > pending->applied_offset_max && (!pending->final || acked_below >= state->sweep_position);
+    int64_t applied_max = pending->applied_offset_max < state->newest_applied ? pending->applied_offset_max
+                                                                              : state->newest_applied;
+    return acked_below > applied_max && (!pending->final || acked_below >= state->sweep_position);
 }
 
 static void hand_over(weir_state *state, int64_t acked_below)

@@ -3,7 +3,8 @@
 # labels that came days after. Features delayed beyond the drift are exact whatever happens: every alert and every score
 # in the topics equals, byte for byte, what `weir score` makes offline of the same two files. TAP; exit 77 = skipped.
 #
-#   undisturbed    both files are there before weir is: months are gone through at full speed
+#   undisturbed    both files are there before weir is: months are gone through at full speed; what the metrics say of
+#                  labelled transactions is what `weir tail --labels` finds
 #   killed         one process is killed with SIGKILL half way and started again
 #   harassed       both are killed in turn, at random, eight times
 #   redelivered    a stretch of the hop's log comes twice
@@ -35,20 +36,33 @@ brokers=${bootstrap#bootstrap=}
 
 "$weir" generate --seed 11 --cards 1500 --days 60 --fraud-share 0.02 --format jsonl --output "$dir/all.jsonl" \
     --labels "$dir/said.jsonl" 2>/dev/null
-# The first word on each transaction: a second one that contradicts it takes effect when it comes, which while catching up
-# is exact to the drift alone (app/worker_labels.c); it has a test of its own.
-awk 'match($0, /"transaction_id":"[^"]*"/) && !said[substr($0, RSTART, RLENGTH)]++' "$dir/said.jsonl" >"$dir/labels.jsonl"
 head -n "$events" "$dir/all.jsonl" >"$dir/transactions.jsonl"
+# What was said while they went on, and the first word on each transaction: a second one that contradicts it takes effect
+# when it comes, which while catching up is exact to the drift alone (ARCHITECTURE.md, Departures).
+last=$(tail -n 1 "$dir/transactions.jsonl" | grep -o '"event_time_us":"[0-9]*"' | grep -o '[0-9]*')
+awk -v last="$last" 'match($0, /"transaction_id":"[^"]*"/) {
+         id = substr($0, RSTART, RLENGTH)
+         if (NR == FNR) {made[id] = 1; next}
+         match($0, /"label_time_us":"[0-9]*"/)
+         if (id in made && substr($0, RSTART + 17, RLENGTH - 18) <= last && !said[id]++) print
+     }' "$dir/transactions.jsonl" "$dir/said.jsonl" >"$dir/labels.jsonl"
 rm "$dir/all.jsonl"
 
 start_process() { # NAME TOPIC MODEL: starts a member of group TOPIC; its pid is in `started`
     "$weir" run --brokers "$brokers" --model "$3" --topics.transactions "$2" --topics.alerts "$2.alerts" \
         --topics.scores "$2.scores" --topics.dead_letters "$2.dlq" --topics.labels "$2.labels" --group "$2" \
         --stages card,terminal --state-dir "$dir/state/$1" --workers 1 --set alignment.drift_max=12h \
-        --set http.listen=127.0.0.1:0 --set create_topics=true --set session_timeout=6s --set state.memory=256MiB \
+        --set http.listen=127.0.0.1:${4:-0} --set create_topics=true --set session_timeout=6s --set state.memory=256MiB \
         --set commit_interval=500ms --set state.checkpoint_interval=1s >>"$dir/$1.log" 2>&1 &
     started=$!
     pids+=("$started")
+}
+
+free_port() { # of the loopback, below the range the kernel hands out to clients
+    local port
+    while port=$((20000 + RANDOM % 12000)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
 }
 
 # Prints how far the group is: transactions committed, and hop records not yet committed.
@@ -115,13 +129,32 @@ same_as_offline() { # TOPIC
         same "$1" score "$delayed" "$dir/transactions.jsonl" "$dir/labels.jsonl"
 }
 
+# Whether the processes' tallies of labelled transactions, added up, are the one that alerts and labels give.
+same_tally() { # TOPIC PORT...
+    local topic=$1 port live=() name
+    shift
+    for name in true_positives false_positives false_negatives true_negatives; do
+        live+=("$(for port; do curl -sf "http://127.0.0.1:$port/metrics" | tee "$dir/metrics.$port"; done |
+            awk -v name="weir_labelled_$name" '$1 == name {sum += $2} END {print sum + 0}')")
+    done
+    "$weir" tail --brokers "$brokers" --topics.alerts "$topic.alerts" --topics.labels "$topic.labels" --labels \
+        --until-end >"$dir/$topic.tally" 2>/dev/null
+    name=$(printf '"true_positives":%s,"false_positives":%s,"false_negatives":%s,"true_negatives":%s' "${live[@]}")
+    echo "# $topic: $(wc -l <"$dir/$topic.tally") labels, live $name" >&2
+    [ "${live[0]}" -gt 50 ] && tail -n 1 "$dir/$topic.tally" | grep -qF "$name"
+}
+
 undisturbed() {
+    local port_a port_b
+    port_a=$(free_port) port_b=$(free_port)
     make_topics undisturbed
     send_labels undisturbed "$dir/labels.jsonl"
     send undisturbed "$dir/transactions.jsonl"
-    start_process undisturbed-a undisturbed "$delayed"; local a=$started
-    start_process undisturbed-b undisturbed "$delayed"; local b=$started
+    start_process undisturbed-a undisturbed "$delayed" "$port_a"; local a=$started
+    start_process undisturbed-b undisturbed "$delayed" "$port_b"; local b=$started
     wait_for undisturbed "$events" 120 || return 1
+    sleep 1
+    same_tally undisturbed "$port_a" "$port_b" || return 1
     stop_process "$a" && stop_process "$b" && same_as_offline undisturbed
 }
 

@@ -154,7 +154,7 @@ static weir_worker_options worker_options(const sim_run *run, member *it)
         .emitter = {.input_topic = TOPICS[0],
                     .group_id = "sim",
                     .enabled = {true, true, true},
-                    .score_features = true,
+                    .score_features = !run->family->bare_scores,
                     .framing = WEIR_FRAMING_RAW},
         .clock = &CLOCK,
         .drift_us_max = run->family->harm == SIM_WITHOUT_BOUND ? INT64_MAX / 4 : run->family->drift_us_max,
@@ -197,8 +197,10 @@ static void harm_lane(sim_harm harm, const weir_partition *partition)
 {
     if (harm == SIM_WITHOUT_BARRIER)
         weir_state_disable_barrier(partition->state);
-    for (uint32_t i = 0; harm == SIM_WITHOUT_SOURCES && i < partition->source_count; i++)
+    for (uint32_t i = 0; harm == SIM_WITHOUT_SOURCES && i < partition->source_count; i++) {
         partition->sources[i] = -1;
+        partition->label_sources[i] = weir_seen_none();
+    }
     const weir_emitted *emitted = &partition->ledger.emitted;
     if (harm == SIM_WITHOUT_EMITTED && emitted->count > 0)
         memset(emitted->entries, 0, emitted->size * sizeof *emitted->entries);
@@ -247,6 +249,8 @@ static void rewind_lane(sim_run *run, int32_t lane)
 static void remember(sim_run *run)
 {
     int32_t lane = (int32_t)weir_rng_below(&run->rng, (uint64_t)lane_count(run));
+    if (run->family->deep_rewinds && run->past[lane].offset >= 0)
+        return;
     run->past[lane].offset = run->cluster.lanes[lane].committed;
     memcpy(run->past[lane].note, run->cluster.lanes[lane].note, sizeof run->past[lane].note);
 }
@@ -341,19 +345,42 @@ static bool all_committed(const sim_run *run)
     return true;
 }
 
+/* How far each lane is, for a run that does not end. */
+static void print_lanes(const sim_run *run)
+{
+    for (int32_t lane = 0; lane < lane_count(run); lane++) {
+        const sim_lane *it = &run->cluster.lanes[lane];
+        printf("    lane %" PRId32 ": committed %" PRId64 " of %zu, member %d\n", lane, it->committed, it->log.count,
+               it->owner);
+        for (int m = 0; m < MEMBERS; m++)
+            for (size_t w = 0; run->members[m].service && w < WORKERS; w++) {
+                const weir_partition *partition =
+                    weir_worker_partition(weir_service_worker(run->members[m].service, w), lane);
+                if (partition)
+                    printf("        member %d, worker %zu: %s at %" PRId64 ", pace %d, clock %" PRId64 ", held %d, waiting %"
+                           PRId64 ", %zu under way\n",
+                           m, w, weir_phase_name((weir_phase)partition->phase), partition->position, partition->pace,
+                           partition->clock_us, partition->held, partition->waiting_us,
+                           weir_ledger_pending(&partition->ledger));
+            }
+    }
+}
+
 static bool drive(sim_run *run)
 {
     int step = 0;
     for (; step < STEPS_MAX && !all_committed(run); step++) {
         sim_now_us += (int64_t)weir_rng_below(&run->rng, 2 * WEIR_US_PER_MS);
-        if (one_in(run, 30))
+        if (one_in(run, run->family->calm_steps))
             make_trouble(run);
         member *it = &run->members[weir_rng_below(&run->rng, MEMBERS)];
         if (it->service && !step_member(run, it))
             return false;
     }
-    if (step == STEPS_MAX)
+    if (step == STEPS_MAX) {
         printf("%s: the stream was not finished\n", run->who);
+        print_lanes(run);
+    }
     return step < STEPS_MAX;
 }
 
@@ -363,10 +390,11 @@ static void open_run(sim_run *run, uint64_t seed)
     sim_stream stream = family->stream;
     snprintf(run->who, sizeof run->who, "seed %" PRIu64 " of %s", seed, family->name);
     run->rng.state = seed;
+    sim_now_us = 1;
     sim_cluster_init(&run->cluster, weir_rng_next(&run->rng), weir_plan_stage_count(run->rules->plan), family->labels);
     if (run->cluster.shape.stage_count > 1)
         stream.quirk = (sim_quirk)weir_rng_below(&run->rng, SIM_QUIRK_COUNT);
-    sim_stream_fill(&stream, run->rules, &run->rng, &run->cluster, &run->expected);
+    sim_stream_fill(&stream, run->rules, !family->bare_scores, &run->rng, &run->cluster, &run->expected);
     for (int lane = 0; lane < SIM_LANES_MAX; lane++)
         run->past[lane].offset = WEIR_OFFSET_NONE;
     for (int m = 0; m < MEMBERS; m++) {
@@ -418,7 +446,7 @@ void sim_run_seeds(const sim_family *family, uint64_t first, uint64_t count, sim
     weir_error error = {0};
     weir_log_setup(&log);
     weir_check(weir_chain_parse_list(family->chain, &chain, &error) == WEIR_OK);
-    if (weir_rules_open(family->model, &chain, 0, &rules, &error) != WEIR_OK) {
+    if (weir_rules_open(family->model, &chain, family->horizon_us_min, &rules, &error) != WEIR_OK) {
         printf("%s: %s\n", family->name, error.message);
         tally->failed += count;
         return;

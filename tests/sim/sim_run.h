@@ -23,7 +23,11 @@ typedef struct sim_family {
     const char *model; /* path */
     const char *chain;
     bool labels;
+    uint64_t calm_steps; /* between two troubles, on average */
     int64_t drift_us_max;
+    int64_t horizon_us_min;
+    bool bare_scores;  /* without the values of features */
+    bool deep_rewinds; /* offsets are set back as far as they were first remembered, not last */
     sim_stream stream;
     sim_harm harm;
 } sim_family;

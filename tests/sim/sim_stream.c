@@ -131,7 +131,8 @@ static void make_transaction(filling *it, uint64_t number, bytes *made)
     add_labels(it, &fields);
 }
 
-/* One more transaction, or an earlier one again, or garbage, which goes to partition 0 as the offline engine deals it. */
+/* One more transaction, or an earlier one again, or garbage, which goes to partition 0 as the offline engine deals
+ * it. */
 static void add_transaction(filling *it, uint64_t number)
 {
     bytes *slot = &it->recent[number % RECENT], made;
@@ -200,6 +201,7 @@ static void want(sim_wanted_list *list, int64_t offset, weir_span message)
 typedef struct expecting {
     sim_expected *expected;
     const weir_rules *rules;
+    bool score_features;
 } expecting;
 
 static weir_status expect(void *context, const weir_job *job, const weir_source *source, uint64_t number)
@@ -222,14 +224,14 @@ static weir_status expect(void *context, const weir_job *job, const weir_source 
              weir_span_of(message, alert.used));
     }
     weir_writer score = weir_writer_of(message, sizeof message);
-    weir_score_encode(&job->transaction, &verdict, source, true, &score);
+    weir_score_encode(&job->transaction, &verdict, source, it->score_features, &score);
     want(&it->expected->outputs[WEIR_OUTPUT_SCORES][partition], source->offset, weir_span_of(message, score.used));
     return WEIR_OK;
 }
 
-static void work_out(filling *it, const weir_rules *rules, sim_expected *expected)
+static void work_out(filling *it, const weir_rules *rules, bool score_features, sim_expected *expected)
 {
-    expecting context = {.expected = expected, .rules = rules};
+    expecting context = {.expected = expected, .rules = rules, .score_features = score_features};
     weir_offline_options options = {.rules = rules,
                                     .topic = "transactions",
                                     .partition_count = SIM_PARTITIONS,
@@ -252,8 +254,8 @@ static void work_out(filling *it, const weir_rules *rules, sim_expected *expecte
     weir_offline_close(offline);
 }
 
-void sim_stream_fill(const sim_stream *stream, const weir_rules *rules, weir_rng *rng, sim_cluster *cluster,
-                     sim_expected *expected_out)
+void sim_stream_fill(const sim_stream *stream, const weir_rules *rules, bool score_features, weir_rng *rng,
+                     sim_cluster *cluster, sim_expected *expected_out)
 {
     filling it = {.stream = stream, .rng = rng, .cluster = cluster};
     it.partitions = calloc(stream->event_count, sizeof *it.partitions);
@@ -263,7 +265,7 @@ void sim_stream_fill(const sim_stream *stream, const weir_rules *rules, weir_rng
         add_transaction(&it, number);
     send_labels(&it);
     *expected_out = (sim_expected){0};
-    work_out(&it, rules, expected_out);
+    work_out(&it, rules, score_features, expected_out);
     free(it.labels);
     free(it.partitions);
 }

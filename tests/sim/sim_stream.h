@@ -37,8 +37,8 @@ typedef struct sim_expected {
 } sim_expected;
 
 /* Fills the cluster's logs as producers would, and works out what should come of them. */
-void sim_stream_fill(const sim_stream *stream, const weir_rules *rules, weir_rng *rng, sim_cluster *cluster,
-                     sim_expected *expected_out);
+void sim_stream_fill(const sim_stream *stream, const weir_rules *rules, bool score_features, weir_rng *rng,
+                     sim_cluster *cluster, sim_expected *expected_out);
 void sim_expected_deinit(sim_expected *expected);
 
 /* Whether the cluster's outputs hold what was expected, once each and byte for byte; with one stage also in order.

@@ -15,6 +15,7 @@ static const sim_family ONE_STAGE = {
     .name = "one stage",
     .model = WEIR_SOURCE_DIR "/tests/sim/model.json",
     .chain = "card",
+    .calm_steps = 30,
     .stream = {.event_count = 2500, .step_us = 60 * WEIR_US_PER_SECOND, .late_us_max = 3 * WEIR_US_PER_DAY},
 };
 
@@ -31,6 +32,7 @@ Test(sim, without_the_barrier_runs_go_wrong)
 {
     sim_family harmed = ONE_STAGE;
     sim_tally tally = {0};
+    harmed.name = "a harmed run";
     harmed.harm = SIM_WITHOUT_BARRIER;
     sim_run_seeds(&harmed, 1, 5, &tally);
     cr_assert_gt(tally.failed, 0);

@@ -113,7 +113,7 @@ static size_t fake_acks(weir_port *base, int64_t wait_us, void (*heard)(void *co
         if (sent->acknowledged)
             continue;
         sent->acknowledged = true;
-        bool delivered = sent->marker != port->undelivered;
+        bool delivered = (int64_t)i != port->undelivered;
         weir_ack ack = {.output = sent->output,
                         .lane = sent->lane,
                         .marker = sent->marker,

@@ -33,7 +33,7 @@ typedef struct weir_fake_port {
     weir_status failure;       /* what produce answers once `sent_count` has come to fail_at; WEIR_OK = never */
     size_t fail_at;
     bool hold_acks;            /* nothing is acknowledged */
-    int64_t undelivered;       /* the record of this marker is reported as given up; -1 = none */
+    int64_t undelivered;       /* the index in `sent` of one that is reported as given up; -1 = none */
     bool held[WEIR_FAKE_LANES];
     size_t hold_count;             /* calls of hold */
     int64_t lags[WEIR_FAKE_LANES]; /* records of a lane that are still to come; -1 = not heard yet */

@@ -7,8 +7,8 @@
  *                    │                      BRAKED ─────────────────────────────────>│
  *                    └────────── drain ───────┴────────────> DRAINING ── close ──> (none)
  *
- * Positions, marks and what is acknowledged or committed are *sequences*: in the first stage offsets of the transactions
- * topic; behind it a record is a batch, and a sequence is its offset and the entry's index in it.
+ * Positions, marks and what is acknowledged or committed are *sequences*: in the first stage offsets of the
+ * transactions topic; behind it a record is a batch, and a sequence is its offset and the entry's index in it.
  *
  * Thread: the worker's, except what is published.
  */
@@ -58,7 +58,7 @@ typedef struct weir_milestone {
     int64_t position;
     int64_t clock_us; /* newest event time before it */
     int64_t set_us;   /* monotonic */
-    int64_t *ends;    /* of alerts' partitions then, and of scores': behind them is what it has emitted since; or NULL */
+    int64_t *ends;    /* of alerts' and scores' partitions then: behind them is what it has emitted since; or NULL */
 } weir_milestone;
 
 typedef struct weir_partition {
@@ -81,6 +81,8 @@ typedef struct weir_partition {
     int32_t label_lane;      /* -1: none */
     bool label_lane_held;
     weir_label_inbox labels;
+    int64_t labels_next_us;  /* time of the oldest in the inbox not looked at yet; INT64_MAX: all were */
+    int64_t labels_newest_us; /* time of the newest that came; INT64_MIN: none */
     int64_t labels_asked_us; /* monotonic: since when it waits for the label log; 0 = it does not */
     int64_t labels_tried_us; /* monotonic: when labels were last looked at without an event to look for */
     /* the stages behind it: what has been applied of each partition of the stage before, events and labels */

@@ -38,8 +38,7 @@ typedef struct weir_job {
     weir_fate fate;                 /* out */
     weir_reject reject;             /* out */
     weir_transaction transaction;   /* out: when not rejected */
-    weir_entity *entity;            /* out: when not rejected; NULL when the event has no such entity; valid until the
-                                     * state next evicts */
+    weir_entity *entity;            /* out: when not rejected; valid until the state next evicts */
     const weir_engine_item *item;   /* out: when scored; valid until the next batch */
 } weir_job;
 
@@ -75,7 +74,7 @@ WEIR_MUST_USE weir_status weir_pipeline_label(const weir_ruleset *ruleset, weir_
                                               weir_event *event_out, weir_hop_label *onward_out, weir_error *error);
 
 /* The same label at a later stage. *event_out is the event it marked, as this stage keeps it, unless it is unknown
- * here: because the event has no such entity, or is older than the horizon. */
+ * here. */
 WEIR_MUST_USE weir_status weir_pipeline_label_onward(const weir_ruleset *ruleset, size_t stage, weir_state *state,
                                                      weir_slab *slab, const weir_hop_label *label,
                                                      weir_labelling *labelling_out, weir_event *event_out,

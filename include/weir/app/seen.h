@@ -1,6 +1,6 @@
-/* What of a source has been seen already, where it comes nearly in order: the highest sequence, and which of those right
- * below it. What is further below than the window counts as seen: a sender never goes further ahead than that of
- * something it still has to send. */
+/* What of a source has been seen already, where it comes nearly in order: the highest sequence, and which of those
+ * right below it. What is further below than the window counts as seen: a sender never goes further ahead than that
+ * of something it still has to send. */
 #ifndef WEIR_APP_SEEN_H
 #define WEIR_APP_SEEN_H
 

@@ -1,9 +1,9 @@
 /* A worker: one thread that owns some lanes outright (partitions of the stages' topics; broker.h numbers them).
  *
- * Each turn takes what is there (up to a batch, no waiting for more), runs it through the pipeline, emits or hands on to
- * the next stage, hears acknowledgements, and gives the states of its partitions a little time. Between turns it answers
- * calls from the service thread. Nothing is shared with other workers but the read-only ruleset and the alignment's
- * limit.
+ * Each turn takes what is there (up to a batch, no waiting for more), runs it through the pipeline, emits or hands on
+ * to the next stage, hears acknowledgements, and gives the states of its partitions a little time. Between turns it
+ * answers calls from the service thread. Nothing is shared with other workers but the read-only ruleset and the
+ * alignment's limit.
  *
  * The worker sees broker, disk and clock only through their seams, and a turn is a plain function: the simulator
  * drives it without a thread.
@@ -69,6 +69,7 @@ typedef struct weir_beginning { /* of a lane; see recovery.h */
     weir_emitted *emitted;           /* moved into the lane; NULL: empty */
     int64_t log_end;                 /* an earlier life cannot have emitted for what comes behind */
     const int64_t *ends;             /* ends of the partitions of alerts, then of scores; NULL: not needed */
+    const int64_t *starts;           /* from where in them an earlier life may have emitted; NULL: from the ends */
 } weir_beginning;
 /* Starts an open lane. */
 void weir_worker_begin_partition(weir_worker *worker, int32_t lane, const weir_beginning *beginning);
@@ -81,8 +82,8 @@ WEIR_MUST_USE weir_status weir_worker_drain_partition(weir_worker *worker, int32
 int64_t weir_worker_note(weir_worker *worker, int32_t lane, char *note_out);
 /* Reads such a text: 2 x partition_count ends, of alerts, then of scores. False when it is none. */
 bool weir_note_parse(const char *note, int32_t partition_count, int64_t *ends_out);
-/* Closes the lane. flush: writes everything up to `committed` (an offset) first (only when it was drained that far and the
- * worker has not failed). */
+/* Closes the lane. flush: writes everything up to `committed` (an offset) first (only when it was drained that far
+ * and the worker has not failed). */
 WEIR_MUST_USE weir_status weir_worker_close_partition(weir_worker *worker, int32_t lane, bool flush,
                                                       int64_t committed, weir_error *error);
 /* Lets a braked partition go on. */

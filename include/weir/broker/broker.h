@@ -75,8 +75,9 @@ typedef struct weir_ack {
 /* ---- the worker's face ---- */
 typedef struct weir_port weir_port;
 typedef struct weir_port_ops {
-    /* Up to `max` records that are here now on lanes not held, one lane's after the other's and each lane's in offset
-     * order; the lane to begin with goes round. Waits up to wait_us only when there is none. Valid until release. */
+    /* Up to `max` records that are here now on lanes not held, one lane's after the other's and each lane's in
+     * offset order; among lanes of one rank the first to be looked at goes round. Waits up to wait_us only when
+     * there is none. Valid until release. */
     size_t (*poll)(weir_port *port, weir_record *records, size_t max, int64_t wait_us);
     /* Gives records of the last poll back unread: `count` of them, the rest of one lane's run. They come first when
      * that lane is polled next. Before release. */
@@ -94,6 +95,9 @@ typedef struct weir_port_ops {
     /* Leaves a lane's records where they are until it is let go on (alignment, dead-letter brake). What was fetched
      * is kept, and no more is fetched than fits the bound. A lane that starts is not held. Costs next to nothing. */
     void (*hold)(weir_port *port, int32_t lane, bool held);
+    /* Says in what order poll looks at lanes: of those with records the one of the lowest rank first (INT64_MIN at the
+     * start), so that lanes ranked by event time stay together. NULL where the order does not matter. */
+    void (*rank)(weir_port *port, int32_t lane, int64_t rank);
     /* Records between `position` and the lane's end as last heard from the broker; -1 = not heard yet. Asks nobody. */
     int64_t (*lag)(weir_port *port, int32_t lane, int64_t position);
 } weir_port_ops;

@@ -6,8 +6,8 @@
  *   label    sequence | which transaction, of which entities | label time or "cleared"
  *
  * A *sequence* is an entry's place in its source's log. It rises from event to event of one source, and nearly so from
- * label to label: the receiving stage remembers what it has had of each and drops the rest. Registers are packed by value: missing, a
- * small whole number, a float, a double; they come back to the bit.
+ * label to label: the receiving stage remembers what it has had of each and drops the rest. Registers are packed by
+ * value: missing, a small whole number, a float, a double; they come back to the bit.
  *
  * The form is weir's own and internal: only instances of one group read it. Version 1.
  */

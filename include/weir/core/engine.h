@@ -29,8 +29,10 @@ size_t weir_ruleset_model_count(const weir_ruleset *ruleset);
 const weir_model *weir_ruleset_model(const weir_ruleset *ruleset, size_t index);
 
 typedef struct weir_engine_item {
-    weir_history *history; /* in: the entity's history; the same one may occur several times in a batch. NULL: the
-                            * event has no such entity, and what is asked about it is missing */
+    weir_history *history; /* in: the entity's history; the same one may occur several times in a batch. NULL: none,
+                            * and what is asked about it is missing */
+    bool aside;            /* in: the event has no such entity: what is asked is missing, and it is only kept in
+                            * `history`, to be known again */
     weir_event event;      /* in */
     weir_slab *slab;       /* in: where that history's memory comes from */
     const double *registers_in; /* in, beyond the first stage: what the stages before gathered,

@@ -109,6 +109,11 @@ void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int6
 WEIR_MUST_USE weir_status weir_plan_absorb(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
                                            const weir_event *event, weir_arrival *arrival_out);
 
+/* Retains an event in a history that no feature looks at: same arrival rules, no running state.
+ * Fails: WEIR_FULL when the slab cannot grow. Cost: the events it is late by. */
+WEIR_MUST_USE weir_status weir_plan_keep(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,
+                                         const weir_event *event, weir_arrival *arrival_out);
+
 typedef enum weir_labelling { /* what became of a label */
     WEIR_LABELLING_UNKNOWN,  /* no such event is retained */
     WEIR_LABELLING_FIRST,    /* the event's first label */

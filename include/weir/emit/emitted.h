@@ -1,6 +1,7 @@
-/* What an earlier life of a lane has already sent, by the transaction it was about: a set read back from the ends of the
- * output topics when the lane begins, asked while the lane goes through what that life may have gone through, and then
- * forgotten. Needed where one output partition carries what many lanes emit, so that its last record tells nothing. */
+/* What an earlier life of a lane has already sent, by the transaction it was about: a set read back from the ends
+ * of the output topics when the lane begins, asked while the lane goes through what that life may have gone
+ * through, and then forgotten. Needed where one output partition carries what many lanes emit, so that its last
+ * record tells nothing. */
 #ifndef WEIR_EMIT_EMITTED_H
 #define WEIR_EMIT_EMITTED_H
 

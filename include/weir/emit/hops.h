@@ -34,4 +34,7 @@ WEIR_MUST_USE weir_status weir_hops_add(weir_hops *hops, int32_t partition, cons
 /* Sends what is left of the batch. Fails as add: call again after WEIR_FULL. */
 WEIR_MUST_USE weir_status weir_hops_flush(weir_hops *hops);
 
+/* Records the producer has taken since open. */
+uint64_t weir_hops_record_count(const weir_hops *hops);
+
 #endif

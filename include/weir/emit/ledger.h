@@ -30,6 +30,7 @@ typedef struct weir_ledger {
     weir_ledger_queue pending[WEIR_OUTPUT_COUNT];
     weir_emitted emitted; /* behind the marks, these were sent all the same */
     bool broken;
+    uint32_t life; /* tells its acknowledgements from those of earlier lives of the lane in this worker; 0 after init */
 } weir_ledger;
 
 /* Begins with nothing pending and the given marks. */
@@ -46,6 +47,14 @@ WEIR_MUST_USE weir_status weir_ledger_reserve(weir_ledger *ledger, weir_output o
 static inline int64_t weir_ledger_marker(int64_t offset)
 {
     return offset & WEIR_MARKER_MAX;
+}
+
+/* The same in one life of a lane: a lane that was lost and came back produces again from the same offsets, while what
+ * it had produced before is still under way and acknowledged. */
+static inline int64_t weir_ledger_life_marker(const weir_ledger *ledger, int64_t offset)
+{
+    enum { LIFE_SHIFT = 40, LIFE_MASK = 0x7f };
+    return weir_ledger_marker(offset) ^ (int64_t)(ledger->life & LIFE_MASK) << LIFE_SHIFT;
 }
 
 /* Notes one record handed to the producer. Offsets of one output never go down.

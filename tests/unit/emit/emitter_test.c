@@ -240,8 +240,8 @@ Test(emitter, what_the_producer_refuses_comes_back_and_is_not_in_the_ledger)
         cr_expect_eq(weir_emitter_score(it.emitter, cause_of(&it, 0, 1),
                      &it.transaction, &VERDICT, &sent), REFUSALS[i]);
         cr_expect_not(sent);
-        cr_expect_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset), "transactions",
-                     &record, WEIR_REJECT_EMPTY, NULL, &sent),
+        cr_expect_eq(weir_emitter_dead_letter(it.emitter, cause_of(&it, record.partition, record.offset),
+                                              "transactions", &record, WEIR_REJECT_EMPTY, NULL, &sent),
                      REFUSALS[i]);
         cr_expect_not(sent);
         cr_expect_eq(weir_ledger_pending(&it.ledger), 0);

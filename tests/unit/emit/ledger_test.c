@@ -181,3 +181,22 @@ Test(ledger, a_sequence_larger_than_its_marker_is_recognised)
     cr_expect_eq(weir_ledger_acked_below(&ledger, large + 9), large + 9);
     weir_ledger_deinit(&ledger);
 }
+
+/* A lane that was lost and came back produces again from the same offsets, while its former output is under way. */
+Test(ledger, an_acknowledgement_of_the_same_offset_in_an_earlier_life_changes_nothing)
+{
+    weir_ledger before, now;
+    weir_ledger_init(&before, FROM_START);
+    weir_ledger_init(&now, FROM_START);
+    before.life = 6;
+    now.life = 7;
+    note(&now, WEIR_OUTPUT_ALERTS, 5);
+    weir_ack ack = {.output = WEIR_OUTPUT_ALERTS, .marker = weir_ledger_life_marker(&before, 5), .delivered = true};
+    cr_expect_leq(ack.marker, WEIR_MARKER_MAX);
+    weir_ledger_heard(&now, &ack);
+    cr_expect_eq(weir_ledger_acked_below(&now, 8), 5);
+    ack.marker = weir_ledger_life_marker(&now, 5);
+    weir_ledger_heard(&now, &ack);
+    cr_expect_eq(weir_ledger_acked_below(&now, 8), 8);
+    weir_ledger_deinit(&now);
+}

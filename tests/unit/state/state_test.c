@@ -792,6 +792,22 @@ Test(state, a_label_lets_no_unacknowledged_event_past_the_barrier)
     teardown(f);
 }
 
+Test(state, a_label_of_a_card_that_a_replay_has_not_reached_does_not_hold_the_flush)
+{
+    fixture *f = setup();
+    for (int i = 0; i < 5; i++)
+        apply(f, 1, i);
+    flush(f);
+    reopen(f);
+    f->position = 2; /* replaying: the card is stored as of offset 4 */
+    label(f, 1, 5);
+    flush(f);
+    reopen(f);
+    cr_assert_eq(newest_label(f, 1), 5);
+    cr_assert_eq(touch(f, 1)->applied_offset, 4);
+    teardown(f);
+}
+
 Test(state, labels_do_not_hurry_the_purge)
 {
     fixture *f = setup();
