@@ -95,7 +95,6 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
     weir_error error;
     if (count == 0)
         return;
-    extern int printf(const char *, ...); for (size_t i = 0; i < count; i++) { if (jobs[i].partition == 0 && jobs[i].offset == 153) printf("EVENT stage %zu lane %d term %lx phase %s now %ld\n", partition->stage, partition->lane, (uint64_t)jobs[i].transaction.event.terminal, weir_phase_name(partition->phase), worker->received_us); int64_t tt = jobs[i].transaction.event.time_us; if (tt > INT64_C(1703499200000000) && tt < INT64_C(1703758400000469)) printf("OTHER stage %zu lane %d origin %d/%ld term %lx time %ld phase %s seq %ld news %d now %ld mark %ld\n", partition->stage, partition->lane, jobs[i].partition, jobs[i].offset, (uint64_t)jobs[i].transaction.event.terminal, tt, weir_phase_name(partition->phase), jobs[i].sequence, 0, worker->received_us, partition->ledger.marks[3]); }
     weir_status status =
         weir_pipeline_apply(worker->pipeline, worker->ruleset, partition->stage, jobs, count, &error);
     if (status != WEIR_OK) {

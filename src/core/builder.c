@@ -319,6 +319,10 @@ weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *
     stage.gate_offset = (uint32_t)sizeof(weir_running);
     stage.edge_offset = stage.gate_offset + stage.edge_count * (uint32_t)sizeof(int64_t);
     stage.size = stage.edge_offset + stage.edge_count * (uint32_t)sizeof(weir_edge);
+    if (stage.retention_us > stage.horizon_us) { /* sources drift: half of all events come behind another */
+        stage.behind_offset = stage.size;
+        stage.size += stage.edge_count * (uint32_t)sizeof(int64_t);
+    }
     stage.lags_us = builder.lags;
     plan_readings(&builder, spreads, loads, slot);
     if (builder.full)

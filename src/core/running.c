@@ -47,6 +47,8 @@ static void begin_state(weir_run *run)
     for (uint16_t i = 0; i < run->stage->edge_count; i++) {
         weir_run_gates(run)[i] = event ? event->time_us : INT64_MAX;
         weir_run_edges(run)[i] = (weir_edge){.next = weir_place_of(first)};
+        if (run->stage->behind_offset)
+            weir_run_behind(run)[i] = INT64_MIN;
     }
     for (uint32_t i = 0; i < run->stage->latest_count; i++)
         weir_run_latest(run, i)->time_us = INT64_MIN;
@@ -192,9 +194,10 @@ static void cross_forward(weir_run *run, unsigned index, int64_t until_us)
     const weir_edge_plan *plan = &run->stage->edges[index];
     weir_edge *edge = &weir_run_edges(run)[index];
     weir_history_cursor at = weir_place_cursor(edge->next);
-    int64_t next_us;
+    int64_t next_us, last_us;
     do {
         const weir_event *event = &at.chunk->events[at.index];
+        last_us = event->time_us;
         apply_ops(run, plan, event, +1);
         if (++edge->ordinal > edge->frontier) {
             edge->frontier = edge->ordinal;
@@ -208,6 +211,8 @@ static void cross_forward(weir_run *run, unsigned index, int64_t until_us)
     } while (next_us <= until_us);
     edge->next = weir_place_of(at);
     weir_run_gates(run)[index] = next_us;
+    if (run->stage->behind_offset)
+        weir_run_behind(run)[index] = last_us;
 }
 
 /* The events behind the edge that are later than until_us; there may be none. */
@@ -215,13 +220,25 @@ static void cross_back(weir_run *run, unsigned index, int64_t until_us)
 {
     weir_edge *edge = &weir_run_edges(run)[index];
     weir_history_cursor at = weir_place_cursor(edge->next);
-    for (const weir_event *event; (event = weir_history_back(&at)) && event->time_us > until_us;) {
+    const weir_event *event;
+    while ((event = weir_history_back(&at)) && event->time_us > until_us) {
         weir_check(edge->ordinal > 0);
         edge->ordinal--;
         edge->next = weir_place_of(at);
         weir_run_gates(run)[index] = event->time_us;
         apply_ops(run, &run->stage->edges[index], event, -1);
     }
+    if (run->stage->behind_offset)
+        weir_run_behind(run)[index] = event ? event->time_us : INT64_MIN;
+}
+
+/* Tails before heads, so that no count goes below 0. */
+static void move_back(weir_run *run, int64_t at_us)
+{
+    const int64_t *behind = weir_run_behind(run);
+    for (unsigned i = run->stage->edge_count; i-- > 0;)
+        if (!behind || behind[i] > at_us - run->stage->lags_us[i])
+            cross_back(run, i, at_us - run->stage->lags_us[i]);
 }
 
 /* A bit for each of up to 32 gates that opens at at_us. Without a branch: which edges move is a coin toss. */
@@ -254,8 +271,7 @@ static void move_edges(weir_run *run, int64_t at_us)
     if (at_us >= running->at_us)
         move_forward(run, at_us);
     else
-        for (unsigned i = run->stage->edge_count; i-- > 0;)
-            cross_back(run, i, at_us - run->stage->lags_us[i]);
+        move_back(run, at_us);
     running->at_us = at_us;
 }
 

@@ -1,6 +1,6 @@
 /* The running state of one history under one plan: one slab block, laid out by the plan.
  *
- *   header | gates | edges | measures (counts, sums, squares) | multisets | extremes | latests | streaks
+ *   header | gates | edges | times behind | measures (counts, sums, squares) | multisets | extremes | latests | streaks
  *
  * With millions of entities every line of the block is a cache miss an event, so it is packed: six windows with
  * count, sum and std are 392 bytes.
@@ -158,6 +158,7 @@ typedef struct weir_stage {
     uint32_t predicate_count;
     weir_reading prior, after;
     uint32_t slot_first, slot_count; /* registers of this stage */
+    uint32_t behind_offset; /* 0: not kept */
     uint32_t gate_offset, edge_offset, multiset_offset, extreme_offset, latest_offset, streak_offset;
     uint32_t multiset_count, extreme_count, latest_count, streak_count;
     uint32_t size;
@@ -186,6 +187,13 @@ static inline weir_running *weir_run_header(const weir_run *run)
 static inline int64_t *weir_run_gates(const weir_run *run)
 {
     return (int64_t *)(run->base + run->stage->gate_offset);
+}
+
+/* The time of the event behind each edge (INT64_MIN: none), where events come behind the newest as a rule: so an edge
+ * that need not move back is recognised without touching an event, too. NULL where they do not. */
+static inline int64_t *weir_run_behind(const weir_run *run)
+{
+    return run->stage->behind_offset ? (int64_t *)(run->base + run->stage->behind_offset) : NULL;
 }
 
 static inline weir_edge *weir_run_edges(const weir_run *run)

@@ -55,11 +55,11 @@ static const sim_family DEEP = {
     .model = MODEL("model_terminal.json"),
     .chain = "card, terminal",
     .labels = true,
-    .calm_steps = 200,
+    .calm_steps = 500,
     .drift_us_max = WEIR_US_PER_DAY,
     .horizon_us_min = 45 * WEIR_US_PER_DAY,
     .deep_rewinds = true,
-    .stream = {.event_count = 2000, .step_us = 140 * WEIR_US_PER_MINUTE, .late_us_max = 6 * WEIR_US_PER_HOUR},
+    .stream = {.event_count = 1500, .step_us = 140 * WEIR_US_PER_MINUTE, .late_us_max = 6 * WEIR_US_PER_HOUR},
 };
 
 Test(chain, a_stretch_of_hops_that_comes_again_changes_nothing)

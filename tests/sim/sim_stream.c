@@ -143,6 +143,7 @@ static void add_transaction(filling *it, uint64_t number)
     if (weir_rng_below(it->rng, 50) == 0) {
         made.size = 1 + weir_rng_below(it->rng, 30);
         memset(made.base, 0xff, made.size);
+        slot->size = 0; /* it is not to come as a redelivery of what was never there */
     } else {
         weir_transaction transaction;
         weir_check(weir_transaction_decode(span_of(&made), &LIMITS, sim_wall_us(), &transaction) == WEIR_ACCEPTED);

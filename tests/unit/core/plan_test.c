@@ -58,6 +58,7 @@ typedef struct shape {
     unsigned late_percent, duplicate_percent, tie_percent, label_percent;
     int64_t late_us_max;
     int64_t horizon_us_min;
+    int64_t drift_us;      /* > 0: the card is the second stage, which retains its events for so much longer */
     size_t check_every;    /* compare with the oracle at each n-th event */
     bool swaps;            /* another plan now and then */
     bool falling;          /* amounts fall steadily: the ring of max grows */
@@ -71,6 +72,7 @@ typedef struct rig {
     void *memory;
     weir_arena arena;
     const weir_plan *plans[3];
+    size_t stage;
     int64_t now_us;
     size_t duplicates, late, expired;
 } rig;
@@ -78,11 +80,16 @@ typedef struct rig {
 enum { ARENA_SIZE = 4 << 20 };
 
 static const weir_plan *compile(weir_arena *arena, const char *const *names, size_t count, int64_t horizon_us,
-                                uint32_t serial)
+                                int64_t drift_us, uint32_t serial)
 {
+    static const weir_entity_kind STAGES[] = {WEIR_ENTITY_TERMINAL, WEIR_ENTITY_CARD};
     const weir_plan *plan = NULL;
     weir_error error = {0};
-    weir_plan_options options = {.horizon_us_min = horizon_us, .serial = serial};
+    weir_plan_options options = {.horizon_us_min = horizon_us, .drift_us = drift_us, .serial = serial};
+    if (drift_us > 0) {
+        options.stages = STAGES;
+        options.stage_count = 2;
+    }
     weir_status status = weir_plan_compile(names, count, &options, arena, &plan, &error);
     cr_assert_eq(status, WEIR_OK, "%s", error.message);
     return plan;
@@ -209,18 +216,18 @@ static void step(rig *r, const shape *s, size_t i)
     double *registers = calloc(weir_plan_register_count(plan) + 1, sizeof *registers);
     for (uint64_t labels = weir_rng_below(&r->rng, 100) < s->label_percent; labels > 0; labels--)
         label_something(r, plan);
-    feature_oracle_settle(&r->oracle, plan->horizon_us);
+    feature_oracle_settle(&r->oracle, weir_plan_retention_us(plan, r->stage));
     weir_event event = next_event(r, s);
-    weir_arrival expected = feature_oracle_arrive(&r->oracle, &event, plan->horizon_us), arrival;
+    weir_arrival expected = feature_oracle_arrive(&r->oracle, &event, weir_plan_retention_us(plan, r->stage)), arrival;
     weir_status status;
     bool absorbed = s->check_every == 1 && i % 11 == 3;
     weir_plan_prefetch(plan, &r->history, event.time_us, 0);
     weir_plan_prefetch(plan, &r->history, event.time_us, 1);
     weir_plan_prefetch(plan, &r->history, event.time_us, 2);
     if (absorbed)
-        status = weir_plan_absorb(plan, 0, &r->history, &r->slab.slab, &event, &arrival);
+        status = weir_plan_absorb(plan, r->stage, &r->history, &r->slab.slab, &event, &arrival);
     else
-        status = weir_plan_gather(plan, 0, &r->history, &r->slab.slab, &event, registers, &arrival);
+        status = weir_plan_gather(plan, r->stage, &r->history, &r->slab.slab, &event, registers, &arrival);
     often_assert(status == WEIR_OK, "step %zu: %s", i, weir_status_name(status));
     often_assert(arrival == expected, "step %zu: arrival %d, expected %d", i, (int)arrival, (int)expected);
     r->duplicates += arrival == WEIR_ARRIVAL_DUPLICATE;
@@ -228,7 +235,7 @@ static void step(rig *r, const shape *s, size_t i)
     r->expired += arrival == WEIR_ARRIVAL_EXPIRED;
     if (!absorbed && arrival != WEIR_ARRIVAL_DUPLICATE && i % s->check_every == 0)
         compare(r, plan, &event, registers, i);
-    feature_oracle_settle(&r->oracle, plan->horizon_us);
+    feature_oracle_settle(&r->oracle, weir_plan_retention_us(plan, r->stage));
     if (i % s->check_every == 0)
         check_history(r);
     free(registers);
@@ -239,13 +246,14 @@ static rig *rig_new(const shape *s, const char *const *names, size_t count)
     rig *r = calloc(1, sizeof *r);
     r->rng.state = s->seed;
     r->now_us = 1700000000 * WEIR_US_PER_SECOND;
+    r->stage = s->drift_us > 0;
     r->memory = aligned_alloc(64, ARENA_SIZE);
     weir_arena_init(&r->arena, r->memory, ARENA_SIZE);
     test_slab_init(&r->slab, 0);
-    r->plans[0] = compile(&r->arena, names, count, s->horizon_us_min, 1);
+    r->plans[0] = compile(&r->arena, names, count, s->horizon_us_min, s->drift_us, 1);
     if (s->swaps) {
-        r->plans[1] = compile(&r->arena, names + count / 2, count - count / 2, s->horizon_us_min, 2);
-        r->plans[2] = compile(&r->arena, FRONTIER_LABELS, FRONTIER_LABEL_COUNT, s->horizon_us_min, 3);
+        r->plans[1] = compile(&r->arena, names + count / 2, count - count / 2, s->horizon_us_min, s->drift_us, 2);
+        r->plans[2] = compile(&r->arena, FRONTIER_LABELS, FRONTIER_LABEL_COUNT, s->horizon_us_min, s->drift_us, 3);
     }
     return r;
 }
@@ -290,6 +298,17 @@ Test(plan, equals_the_oracle_in_bursts)
     run(&(shape){.seed = 20, .count = 1200, .step_us_max = 3 * WEIR_US_PER_SECOND, .late_percent = 40,
                  .late_us_max = 5 * WEIR_US_PER_MINUTE, .duplicate_percent = 3, .tie_percent = 60, .check_every = 1},
         EVERYTHING, EVERYTHING_COUNT);
+}
+
+Test(plan, equals_the_oracle_where_sources_drift_apart)
+{
+    for (uint64_t seed = 70; seed < 73; seed++) {
+        shape s = {.seed = seed, .count = 700, .step_us_max = 5 * HOUR, .late_percent = 60, .late_us_max = 3 * DAY,
+                   .duplicate_percent = 2, .tie_percent = 10, .label_percent = 15, .drift_us = 2 * DAY,
+                   .check_every = 1};
+        run(&s, EVERYTHING, EVERYTHING_COUNT);
+        run(&s, FRONTIER_LABELS, FRONTIER_LABEL_COUNT);
+    }
 }
 
 Test(plan, equals_the_oracle_with_labels_in_the_past_and_future)
@@ -354,13 +373,13 @@ Test(plan, one_busy_card_is_neither_truncated_nor_wrong, .timeout = 120)
         weir_arrival arrival;
         event.transaction = i + 1;
         weir_arrival expected = feature_oracle_arrive(&r->oracle, &event, plan->horizon_us);
-        weir_status status = weir_plan_gather(plan, 0, &r->history, &r->slab.slab, &event, registers, &arrival);
+        weir_status status = weir_plan_gather(plan, r->stage, &r->history, &r->slab.slab, &event, registers, &arrival);
         often_assert(status == WEIR_OK, "step %zu: %s", i, weir_status_name(status));
         often_assert(arrival == expected, "step %zu: arrival %d, expected %d", i, (int)arrival, (int)expected);
         if (i % s.check_every == 0)
             compare(r, plan, &event, registers, i);
         if (i % 5000 == 0)
-            feature_oracle_settle(&r->oracle, plan->horizon_us);
+            feature_oracle_settle(&r->oracle, weir_plan_retention_us(plan, r->stage));
     }
     feature_oracle_settle(&r->oracle, r->plans[0]->horizon_us);
     check_history(r);
@@ -392,14 +411,14 @@ Test(plan, a_full_slab_changes_nothing)
         double registers[64];
         weir_arrival arrival = WEIR_ARRIVAL_COUNT;
         uint32_t before = r->history.event_count;
-        weir_status status = weir_plan_gather(plan, 0, &r->history, &r->slab.slab, &event, registers, &arrival);
+        weir_status status = weir_plan_gather(plan, r->stage, &r->history, &r->slab.slab, &event, registers, &arrival);
         if (status != WEIR_OK) {
             cr_assert_eq(status, WEIR_FULL);
             cr_assert_eq(arrival, WEIR_ARRIVAL_COUNT);
             cr_assert_eq(r->history.event_count, before);
             check_history(r);
             r->slab.segment_max += ++refusals;
-            status = weir_plan_gather(plan, 0, &r->history, &r->slab.slab, &event, registers, &arrival);
+            status = weir_plan_gather(plan, r->stage, &r->history, &r->slab.slab, &event, registers, &arrival);
             if (status != WEIR_OK)
                 continue;
             feature_oracle_arrive(&r->oracle, &event, plan->horizon_us);
