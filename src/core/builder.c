@@ -92,6 +92,26 @@ static bool same_frontier(const weir_frontier_op *a, const weir_frontier_op *b)
            a->negate == b->negate && a->window_us == b->window_us && a->value == b->value;
 }
 
+static bool depends_on_labels(const weir_node *node)
+{
+    return node && node->has_label;
+}
+
+/* What a label changes: which event is the newest match, or where a row ends, is searched again. A maximum has forgotten
+ * what it would need; a value or a count that labels are part of is too much to follow. */
+static void note_labels(weir_stage *stage, weir_frontier_op *op)
+{
+    bool which = depends_on_labels(stage->predicates[op->predicate]);
+    bool row = depends_on_labels(stage->predicates[op->condition]);
+    bool value = depends_on_labels(op->value);
+    if (!which && !row && !value)
+        return;
+    op->renewed = (op->kind == WEIR_FRONTIER_LATEST && !value) || (op->kind == WEIR_FRONTIER_STREAK && !which);
+    stage->has_label = true;
+    stage->has_label_to_renew |= op->renewed;
+    stage->has_label_at_frontier |= !op->renewed;
+}
+
 uint32_t weir_builder_frontier(weir_builder *builder, weir_frontier_op op)
 {
     weir_stage *stage = builder->stage;
@@ -102,10 +122,7 @@ uint32_t weir_builder_frontier(weir_builder *builder, weir_frontier_op op)
                           [WEIR_FRONTIER_LATEST] = &stage->latest_count,
                           [WEIR_FRONTIER_STREAK] = &stage->streak_count};
     op.index = (*counts[op.kind])++;
-    const weir_node *seen[] = {stage->predicates[op.predicate], stage->predicates[op.condition], op.value};
-    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
-        if (seen[i] && seen[i]->has_label)
-            stage->has_label = stage->has_label_at_frontier = true;
+    note_labels(stage, &op);
     builder->frontier_ops[builder->frontier_op_count++] = op;
     return op.index;
 }

@@ -346,6 +346,65 @@ static bool build(weir_run *run, int64_t as_of_us)
     return run->failed ? give_up(run) : true;
 }
 
+/* --- frontier state found again, when labels look different --- */
+
+/* Where an edge's frontier is: a few events in front of it, when the edge has gone back. `matches` counts those of them
+ * that meet a predicate. */
+static weir_history_cursor frontier_place(const weir_run *run, uint16_t index, uint16_t predicate, uint32_t *matches)
+{
+    const weir_edge *edge = &weir_run_edges(run)[index];
+    weir_history_cursor at = weir_place_cursor(edge->next);
+    for (uint32_t ordinal = edge->ordinal; ordinal < edge->frontier; ordinal++)
+        *matches += weir_run_matches(run, predicate, weir_history_next(&at));
+    return at;
+}
+
+static void renew_latest(weir_run *run, const weir_frontier_op *op)
+{
+    uint32_t ignored = 0;
+    weir_history_cursor at = frontier_place(run, op->edge, op->predicate, &ignored);
+    const weir_event *event = weir_history_back(&at);
+    while (event && !weir_run_matches(run, op->predicate, event))
+        event = weir_history_back(&at);
+    weir_run_latest(run, op->index)->time_us = INT64_MIN;
+    if (event)
+        note_latest(run, op, event);
+}
+
+/* The row is what meets the condition behind its newest break, or behind the oldest retained event. */
+static void renew_streak(weir_run *run, const weir_frontier_op *op)
+{
+    weir_streak *streak = weir_run_streak(run, op->index);
+    uint32_t count = weir_run_count(run, op->count_at_head), ordinal = weir_run_edges(run)[op->edge].frontier;
+    weir_history_cursor at = frontier_place(run, op->edge, op->predicate, &count);
+    *streak = (weir_streak){.start_us = streak->start_us};
+    for (const weir_event *event; (event = weir_history_back(&at)); ordinal--) {
+        if (!weir_run_matches(run, op->predicate, event))
+            continue;
+        if (!weir_run_matches(run, op->condition, event))
+            break;
+        count--;
+        streak->start_us = event->time_us;
+        streak->is_open = true;
+    }
+    streak->break_ordinal = ordinal;
+    streak->break_count = count;
+}
+
+static void renew_frontiers(weir_run *run)
+{
+    if (!run->stage->has_label_to_renew)
+        return;
+    for (uint16_t edge = 0; edge < run->stage->edge_count; edge++) {
+        const weir_edge_plan *plan = &run->stage->edges[edge];
+        for (uint16_t i = 0; i < plan->frontier_op_count; i++)
+            if (plan->frontier_ops[i].renewed && plan->frontier_ops[i].kind == WEIR_FRONTIER_STREAK)
+                renew_streak(run, &plan->frontier_ops[i]);
+            else if (plan->frontier_ops[i].renewed)
+                renew_latest(run, &plan->frontier_ops[i]);
+    }
+}
+
 /* Labels have come into sight, or out of it for a late event: what was counted is counted anew. */
 static bool see_labels(weir_run *run, int64_t as_of_us)
 {
@@ -366,6 +425,7 @@ static bool see_labels(weir_run *run, int64_t as_of_us)
     }
     running->as_of_us = as_of_us;
     find_label_times(run);
+    renew_frontiers(run);
     return run->failed ? give_up(run) : true;
 }
 
@@ -541,8 +601,10 @@ void weir_run_label(weir_run *run, weir_event *event, uint64_t label_delay_us)
     if (!run->base)
         return;
     note_label_time(running, event);
-    if (seen)
+    if (seen) {
         apply_passed(run, event, +1);
+        renew_frontiers(run);
+    }
     if (run->failed)
         give_up(run);
 }

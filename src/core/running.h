@@ -93,6 +93,7 @@ typedef struct weir_frontier_op { /* done once for each event, when the head edg
     uint16_t condition;      /* streak: of the row */
     uint8_t kind;
     bool negate;             /* extreme: least instead of greatest */
+    bool renewed;            /* depends on labels, and can be found again by a search back */
     uint32_t index;          /* of the extreme, latest or streak */
     int64_t window_us;       /* extreme */
     const weir_node *value;  /* latest; NULL: the location */
@@ -163,7 +164,8 @@ typedef struct weir_stage {
     uint32_t multiset_count, extreme_count, latest_count, streak_count;
     uint32_t size;
     bool has_label;             /* some predicate depends on labels */
-    bool has_label_at_frontier; /* some frontier state does */
+    bool has_label_at_frontier; /* some frontier state does, and only building it anew sets it right ... */
+    bool has_label_to_renew;    /* ... or some that can be found again by a search back from its frontier */
 } weir_stage;
 
 /* One visit of a history. */

@@ -502,7 +502,7 @@ static void cut_off(sim_group *group, bool hops_too)
     for (size_t w = 0; w < group->worker_count; w++) {
         sim_port *port = &group->ports[w];
         size_t kept = 0;
-        land_some(port, 1 + (unsigned)below(group->cluster, 12));
+        land_some(port, 1 + (unsigned)below(group->cluster, hops_too ? 12 : 3));
         for (size_t i = 0; i < port->flight_count; i++) {
             flight it = port->flights[i];
             it.zombie = true;

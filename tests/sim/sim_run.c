@@ -274,7 +274,8 @@ static void lose_lanes(sim_run *run, member *it)
 {
     sim_group_lose(it->group);
     run->tally->losses++;
-    rebalance(run);
+    if (one_in(run, 2)) /* else it has them again at once */
+        rebalance(run);
 }
 
 static void fail_disk(sim_run *run, member *it)
@@ -357,8 +358,8 @@ static void print_lanes(const sim_run *run)
                 const weir_partition *partition =
                     weir_worker_partition(weir_service_worker(run->members[m].service, w), lane);
                 if (partition)
-                    printf("        member %d, worker %zu: %s at %" PRId64 ", pace %d, clock %" PRId64 ", held %d, waiting %"
-                           PRId64 ", %zu under way\n",
+                    printf("        member %d, worker %zu: %s at %" PRId64 ", pace %d, clock %" PRId64
+                           ", held %d, waiting %" PRId64 ", %zu under way\n",
                            m, w, weir_phase_name((weir_phase)partition->phase), partition->position, partition->pace,
                            partition->clock_us, partition->held, partition->waiting_us,
                            weir_ledger_pending(&partition->ledger));
