@@ -68,19 +68,42 @@ static int64_t idle_clock(const weir_worker *worker, const weir_partition *parti
     return clock_of(worker, partition, waits ? partition->waiting_us : partition->event_clock_us);
 }
 
+static void pass_clocks(weir_partition *partition, int64_t acked)
+{
+    for (; partition->clock_count > 0; partition->clock_count--) {
+        const weir_milestone *oldest = &partition->clocks[partition->clock_head];
+        if (acked < oldest->position)
+            return;
+        atomic_store_explicit(&partition->clock_us, oldest->clock_us, memory_order_relaxed);
+        partition->clock_head = (partition->clock_head + 1) % WEIR_CLOCK_MAX;
+    }
+}
+
+/* Where the partition is now, for when that is acknowledged; with the ring full, later. */
+static void set_clock(const weir_worker *worker, weir_partition *partition)
+{
+    uint32_t count = partition->clock_count;
+    if (count == WEIR_CLOCK_MAX)
+        return;
+    const weir_milestone *newest = &partition->clocks[(partition->clock_head + count - 1) % WEIR_CLOCK_MAX];
+    if (count == 0 || newest->position < partition->position)
+        partition->clocks[(partition->clock_head + partition->clock_count++) % WEIR_CLOCK_MAX] =
+            milestone_now(worker, partition, NULL);
+}
+
 void weir_worker_pass_milestones(weir_worker *worker, weir_partition *partition)
 {
     int64_t acked = weir_ledger_acked_below(&partition->ledger, partition->position);
     pass_ends(worker, partition, acked);
     if (partition->stage > 0 || !worker->options.limit_us || !weir_worker_labels_ready(worker, partition))
         return;
-    if (weir_ledger_pending(&partition->ledger) == 0) {
-        atomic_store_explicit(&partition->clock_us, idle_clock(worker, partition), memory_order_relaxed);
-        partition->clock = milestone_now(worker, partition, NULL);
-    } else if (acked >= partition->clock.position) {
-        atomic_store_explicit(&partition->clock_us, partition->clock.clock_us, memory_order_relaxed);
-        partition->clock = milestone_now(worker, partition, NULL);
+    if (weir_ledger_pending(&partition->ledger) > 0) {
+        pass_clocks(partition, acked);
+        set_clock(worker, partition);
+        return;
     }
+    partition->clock_count = 0;
+    atomic_store_explicit(&partition->clock_us, idle_clock(worker, partition), memory_order_relaxed);
 }
 
 /* ---- the note beside a committed offset ---- */

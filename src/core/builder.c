@@ -97,8 +97,8 @@ static bool depends_on_labels(const weir_node *node)
     return node && node->has_label;
 }
 
-/* What a label changes: which event is the newest match, or where a row ends, is searched again. A maximum has forgotten
- * what it would need; a value or a count that labels are part of is too much to follow. */
+/* What a label changes: which event is the newest match, or where a row ends, is searched again. A maximum has
+ * forgotten what it would need; a value or a count that labels are part of is too much to follow. */
 static void note_labels(weir_stage *stage, weir_frontier_op *op)
 {
     bool which = depends_on_labels(stage->predicates[op->predicate]);

@@ -381,6 +381,7 @@ static bool drive(sim_run *run)
     if (step == STEPS_MAX) {
         printf("%s: the stream was not finished\n", run->who);
         print_lanes(run);
+        run->tally->unfinished++;
     }
     return step < STEPS_MAX;
 }

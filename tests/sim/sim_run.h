@@ -33,7 +33,8 @@ typedef struct sim_family {
 } sim_family;
 
 typedef struct sim_tally {
-    uint64_t kills, moves, losses, disk_failures, rewinds, old_disks, zombie_writes, failed;
+    uint64_t kills, moves, losses, disk_failures, rewinds, old_disks, zombie_writes;
+    uint64_t failed, unfinished; /* runs that went wrong, and of those the ones that only did not end */
 } sim_tally;
 
 /* Runs `count` seeds of a family from `first` on, adding to *tally; each that goes wrong says so on standard output. */

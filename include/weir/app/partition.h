@@ -61,6 +61,9 @@ typedef struct weir_milestone {
     int64_t *ends;    /* of alerts' and scores' partitions then: behind them is what it has emitted since; or NULL */
 } weir_milestone;
 
+/* Clocks under way at a time: a round trip to the broker has a few batches in it. */
+enum { WEIR_CLOCK_MAX = 16 };
+
 typedef struct weir_partition {
     int32_t lane;
     size_t stage;
@@ -74,7 +77,8 @@ typedef struct weir_partition {
     int64_t event_clock_us;  /* newest event time seen */
     int64_t waiting_us;      /* event time of the record it is held before; INT64_MIN: none */
     bool held;               /* its lane is */
-    weir_milestone clock;                    /* one not yet acknowledged */
+    weir_milestone clocks[WEIR_CLOCK_MAX];   /* those not yet acknowledged, oldest first: a ring */
+    uint32_t clock_head, clock_count;
     weir_milestone ends_ahead, ends_passed;  /* where the lane scores for other partitions than its own */
     int64_t emitted_until;   /* behind this, an earlier life cannot have emitted; the ledger's set is then dropped */
     /* the first stage */
