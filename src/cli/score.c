@@ -51,7 +51,9 @@ static const weir_cli_usage USAGE = {
     .examples =
         "  weir generate --seed 7 --cards 100 --days 3 --format jsonl | weir score --model models/card-fraud.json\n"
         "  weir score --model models/card-fraud.json --input transactions.csv --features\n"
-        "  weir score --model MODEL --stages card,terminal --input transactions.jsonl --labels labels.jsonl\n"
+        "  weir generate --cards 300 --days 20 --output days.jsonl --labels labels.jsonl\n"
+        "  weir score --model models/place-fraud.json --stages card,terminal,merchant --input days.jsonl "
+        "--labels labels.jsonl\n"
         "  weir score --model models/card-fraud.json --input transactions.pb --alerts --topic transactions "
         "--partitions 8\n",
 };
