@@ -169,15 +169,28 @@ rd_kafka_topic_partition_list_t *kafka_topic_list(const char *topic, int32_t cou
 /* One batched ListOffsets: librdkafka passes the time straight through, and Kafka's protocol gives the times
  * -2 and -1 the meanings "first" and "end". Source: KIP-79; rd_kafka_query_watermark_offsets asks the same way,
  * but one partition a call. */
+static rd_kafka_resp_err_t ask_offsets(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int64_t at)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        list->elems[i].offset = at;
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, list, KAFKA_TIMEOUT_MS);
+    for (int i = 0; i < list->cnt && !code; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
 static weir_status list_offsets(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *wanted, int64_t at,
                                 rd_kafka_topic_partition_list_t **list_out, weir_error *error)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(wanted);
-    for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset = at;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, list, KAFKA_TIMEOUT_MS);
-    for (int i = 0; i < list->cnt && !code; i++)
-        code = list->elems[i].err;
+    int64_t until_us = kafka_now_us() + KAFKA_TIMEOUT_MS * INT64_C(1000);
+    rd_kafka_resp_err_t code = ask_offsets(rk, list, at);
+    while (code && kafka_status(code) == WEIR_TEMPORARY && kafka_now_us() < until_us) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL); /* a leader that moves, or is just being chosen */
+        code = ask_offsets(rk, list, at);
+    }
     if (code) {
         rd_kafka_topic_partition_list_destroy(list);
         return kafka_error(error, code, "asking for the offsets of topic %s", wanted->elems[0].topic);
