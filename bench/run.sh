@@ -21,7 +21,8 @@ state_memory_mib=1024
 fetch_memory_mib=256
 backlog_days=30      # of event time, in the backlog with two stages ...
 backlog_drift_max=1d # ... and alignment.drift_max there
-linger_ms=1 # of both senders, relay's and weir's
+linger_ms=1         # of both senders, relay's and weir's
+catchup_linger_ms=5 # the same with a backlog: a request a partition and millisecond would go to the broker's CPU
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ largest() {
 }
 
 bench_catchup() {
-    local weir_rate relay_rate
+    local weir_rate relay_rate linger_ms=$catchup_linger_ms
     prepare_kafka
     catch_up catchup
     weir_rate=$(noted catchup.weir_rate) relay_rate=$(noted catchup.relay_rate)
@@ -205,7 +206,7 @@ bench_catchup() {
 }
 
 bench_two_stage_catchup() {
-    local kind=two_stage_catchup weir_rate relay_rate
+    local kind=two_stage_catchup weir_rate relay_rate linger_ms=$catchup_linger_ms
     prepare_kafka
     make_topic "${kind}_labels" 8
     catch_up "$kind" --days "$backlog_days" --labels "${kind}_labels"

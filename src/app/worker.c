@@ -89,6 +89,7 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
     if (!worker)
         return weir_error_set(error, WEIR_FULL, "no memory for a worker");
     worker->options = *options;
+    worker->through = -1;
     worker->ruleset = options->ruleset;
     worker->partition_count = options->shape.partition_count;
     worker->stage_count = options->shape.stage_count;
@@ -318,8 +319,8 @@ size_t weir_worker_turn(weir_worker *worker)
         return 0;
     weir_port *port = worker->options.port;
     steer(worker);
-    size_t record_count =
-        port->ops->poll(port, worker->records, worker->options.batch_events_max, worker->options.idle_wait_us);
+    size_t most = worker->stage_count > 1 ? (size_t)WEIR_POLL_MAX : worker->options.batch_events_max;
+    size_t record_count = port->ops->poll(port, worker->records, most, worker->options.idle_wait_us);
     worker->received_us = weir_clock_monotonic_us(worker->options.clock);
     if (record_count > 0) {
         process(worker, record_count);

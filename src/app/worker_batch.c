@@ -65,6 +65,7 @@ static int64_t judgement_time(const weir_record *record, int64_t wall_us)
     return record->timestamp_us > 0 && record->timestamp_us < wall_us ? record->timestamp_us : wall_us;
 }
 
+/* Expects: at most a batch. What the run has finished already is behind its position. */
 static size_t line_up(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
 {
     size_t job_count = 0;
@@ -86,8 +87,30 @@ static size_t line_up(weir_worker *worker, weir_partition *partition, const weir
     return job_count;
 }
 
-/* Applies jobs, brings each to its end, and only then moves the position over them: a record whose output could not be
- * produced holds it, and nothing from there on may be committed. records: of the first stage, by job_records. */
+/* The hops of all batches of a run go together: fewer and fuller records. */
+static void begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence)
+{
+    if (weir_worker_is_last(worker, partition) || worker->through >= 0)
+        return;
+    weir_hop_head head = worker->heads[partition->stage];
+    head.source_partition = partition->number;
+    weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head, sequence);
+}
+
+static void note_finished(weir_worker *worker, weir_partition *partition, const weir_job *job)
+{
+    if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
+        partition->event_clock_us = job->transaction.event.time_us;
+    if (weir_partition_phase(partition) == WEIR_PHASE_REPLAYING)
+        weir_metrics_add(worker->metrics, WEIR_METRIC_REPLAYED_EVENTS, job->sequence < partition->live_from);
+    else if (partition->stage == 0 && weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) &&
+             weir_partition_phase(partition) == WEIR_PHASE_LIVE)
+        weir_partition_enter(partition, WEIR_PHASE_BRAKED); /* align() holds it */
+}
+
+/* Applies jobs and brings each to its end. The position moves over them when their hops are sent: a record whose output
+ * could not be produced holds it, and nothing from there on may be committed. records: of the first stage, by
+ * job_records. */
 static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t first,
                      size_t count)
 {
@@ -101,29 +124,25 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
         weir_worker_fail(worker, status, "%s", error.message);
         return;
     }
-    if (!weir_worker_is_last(worker, partition)) {
-        weir_hop_head head = worker->heads[partition->stage];
-        head.source_partition = partition->number;
-        weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head,
-                        jobs[0].sequence);
-    }
+    begin_hops(worker, partition, jobs[0].sequence);
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
         weir_worker_finish(worker, partition, records ? &records[worker->job_records[first + i]] : NULL, &jobs[i]);
+    for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
+        note_finished(worker, partition, &jobs[i]);
+    worker->through = jobs[count - 1].sequence + 1;
+    if (weir_worker_is_last(worker, partition))
+        weir_worker_settle_run(worker, partition);
+}
+
+void weir_worker_settle_run(weir_worker *worker, weir_partition *partition)
+{
+    if (worker->through < 0)
+        return;
     if (!weir_worker_is_last(worker, partition))
         weir_worker_flush_hops(worker, partition);
-    if (weir_worker_failed(worker))
-        return;
-    for (size_t i = 0; i < count; i++) {
-        const weir_job *job = &jobs[i];
-        if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
-            partition->event_clock_us = job->transaction.event.time_us;
-        if (weir_partition_phase(partition) == WEIR_PHASE_REPLAYING)
-            weir_metrics_add(worker->metrics, WEIR_METRIC_REPLAYED_EVENTS, 1);
-        else if (partition->stage == 0 && weir_brake_note(&partition->brake, job->fate == WEIR_FATE_REJECTED) &&
-                 weir_partition_phase(partition) == WEIR_PHASE_LIVE)
-            weir_partition_enter(partition, WEIR_PHASE_BRAKED); /* align() holds it */
-        weir_partition_advance(partition, job->sequence + 1);
-    }
+    if (!weir_worker_failed(worker))
+        weir_partition_advance(partition, worker->through);
+    worker->through = -1;
 }
 
 /* How many of the jobs may be applied now: up to the next label's time, and none that runs ahead. */
@@ -149,10 +168,10 @@ static int64_t time_of_first(const weir_partition *partition, const weir_job *jo
     return job->fate == WEIR_FATE_REJECTED ? partition->event_clock_us : job->transaction.event.time_us;
 }
 
-static void process_transactions(weir_worker *worker, weir_partition *partition, const weir_record *records,
-                                 size_t count)
+/* One batch of the run; false when its rest, or all of it, has to wait: *done_out records are through. */
+static bool process_batch(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count,
+                          size_t *done_out)
 {
-    weir_port *port = worker->options.port;
     size_t job_count = line_up(worker, partition, records, count), done = 0;
     weir_pipeline_decode(worker->pipeline, worker->ruleset, 0, worker->jobs, job_count);
     while (done < job_count && !weir_worker_failed(worker)) {
@@ -163,12 +182,26 @@ static void process_transactions(weir_worker *worker, weir_partition *partition,
         run_jobs(worker, partition, records, done, ready);
         done += ready;
     }
+    weir_metrics_add(worker->metrics, WEIR_METRIC_EVENTS, done);
+    *done_out = done < job_count ? worker->job_records[done] : count;
+    return done == job_count;
+}
+
+static void process_transactions(weir_worker *worker, weir_partition *partition, const weir_record *records,
+                                 size_t count)
+{
+    weir_port *port = worker->options.port;
+    size_t first = 0, done;
+    for (bool goes_on = true; goes_on && first < count && !weir_worker_failed(worker); first += done) {
+        size_t left = count - first, most = worker->options.batch_events_max;
+        goes_on = process_batch(worker, partition, records + first, left < most ? left : most, &done);
+    }
+    if (!weir_worker_failed(worker))
+        weir_worker_settle_run(worker, partition);
     if (!weir_worker_failed(worker)) /* others may go as far beyond the newest as labels are sent ahead of it */
         weir_worker_settle_labels(worker, partition, partition->event_clock_us);
-    weir_metrics_add(worker->metrics, WEIR_METRIC_EVENTS, done);
-    if (done < job_count && !weir_worker_failed(worker)) {
-        size_t rest = worker->job_records[done];
-        port->ops->unread(port, records + rest, count - rest);
+    if (first < count && !weir_worker_failed(worker)) {
+        port->ops->unread(port, records + first, count - first);
         weir_worker_align(worker, partition);
     }
 }
@@ -227,8 +260,9 @@ static void void_registers(weir_worker *worker, double *registers, size_t count)
         registers[i] = NAN;
 }
 
-static void process_record(weir_worker *worker, weir_partition *partition, const weir_record *record,
-                           size_t *job_count)
+/* Returns how many entries it had. */
+static size_t process_record(weir_worker *worker, weir_partition *partition, const weir_record *record,
+                             size_t *job_count)
 {
     const weir_hop_head *ours = &worker->heads[partition->stage - 1];
     double strange[WEIR_PLAN_FEATURE_MAX * 4];
@@ -238,11 +272,12 @@ static void process_record(weir_worker *worker, weir_partition *partition, const
     if (!weir_hop_open(record->payload, &reader, &head) || head.source_partition >= worker->partition_count ||
         head.register_count > sizeof strange / sizeof *strange) {
         refuse_record(worker, partition, record);
-        return;
+        return 0;
     }
     bool known = head.layout == ours->layout && head.register_count == ours->register_count;
     int64_t sequence = weir_sequence_of(partition->stage, record->offset);
-    for (int64_t index = 0; !weir_worker_failed(worker); index++) {
+    int64_t index = 0;
+    for (; !weir_worker_failed(worker); index++) {
         double *row = worker->inherited + *job_count * ours->register_count;
         if (!weir_hop_next(&reader, &head, known ? row : strange, &entry))
             break;
@@ -267,22 +302,32 @@ static void process_record(weir_worker *worker, weir_partition *partition, const
     }
     if (reader.failed)
         refuse_record(worker, partition, record);
+    return (size_t)index;
 }
 
+/* Records are batches: after some thousand events the rest is given back, so that acknowledgements and checkpoints do not
+ * wait for all of it. */
 static void process_hops(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
 {
-    size_t job_count = 0;
+    enum { RUN_EVENT_MAX = 8 * WEIR_BATCH_MAX };
+    weir_port *port = worker->options.port;
+    size_t job_count = 0, event_count = 0, i = 0;
     int64_t next = partition->position;
-    for (size_t i = 0; i < count && !weir_worker_failed(worker); i++) {
+    for (; i < count && event_count < RUN_EVENT_MAX && !weir_worker_failed(worker); i++) {
         if (!weir_partition_wants(partition, records[i].offset))
             continue;
-        process_record(worker, partition, &records[i], &job_count);
+        event_count += process_record(worker, partition, &records[i], &job_count);
         next = weir_sequence_of(partition->stage, records[i].offset + 1);
     }
     if (!weir_worker_failed(worker))
         run_hop_jobs(worker, partition, &job_count);
     if (!weir_worker_failed(worker))
-        weir_partition_advance(partition, next);
+        weir_worker_settle_run(worker, partition);
+    if (weir_worker_failed(worker))
+        return;
+    weir_partition_advance(partition, next);
+    if (i < count)
+        port->ops->unread(port, records + i, count - i);
 }
 
 void weir_worker_process(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)

@@ -18,6 +18,9 @@ enum {
     WEIR_ACK_WAIT_US = 1000,
     /* Outputs that a lane of the last stage may send to any partition of: alerts and scores. */
     WEIR_SPREAD_OUTPUT_COUNT = 2,
+    /* Records one poll brings where events are handed on: what goes to one partition of the next stage is one record,
+     * and the more of it the better. */
+    WEIR_POLL_MAX = 1024,
     /* Sources that the note of a checkpoint has room for. */
     WEIR_CHAIN_PARTITION_MAX = 1024
 };
@@ -27,6 +30,9 @@ typedef enum weir_label_outcome { /* values of weir_labels_total's label: weir_l
     WEIR_LABEL_REJECTED,
     WEIR_LABEL_OUTCOME_COUNT
 } weir_label_outcome;
+
+_Static_assert((int)WEIR_POLL_MAX <= (int)WEIR_LABEL_INBOX_SIZE - (int)WEIR_LABEL_INBOX_FULL,
+               "a poll's labels find room in an inbox that is not full");
 
 struct weir_worker {
     weir_worker_options options;
@@ -56,9 +62,10 @@ struct weir_worker {
     uint64_t loads_shown, hops_shown;
     int64_t judged[2][2]; /* labelled events counted by this worker, by fraud and alerted */
     double values[WEIR_PLAN_FEATURE_MAX];
-    weir_record records[WEIR_BATCH_MAX];
+    int64_t through;     /* position up to which the run in hand is finished, but for its hops; -1: none is */
+    weir_record records[WEIR_POLL_MAX];
     weir_job jobs[WEIR_BATCH_MAX];
-    uint16_t job_records[WEIR_BATCH_MAX]; /* of jobs of the first stage: index in the run */
+    uint16_t job_records[WEIR_BATCH_MAX]; /* of jobs of the first stage: index among the records lined up */
 };
 
 static inline weir_phase weir_partition_phase(const weir_partition *partition)
@@ -101,6 +108,8 @@ void weir_partition_advance(weir_partition *partition, int64_t position);
 /* Processes a run of one lane's records. What cannot be processed yet is given back to the port. May fail the
  * worker. */
 void weir_worker_process(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count);
+/* Sends the hops of the run in hand, and moves the position over what it has finished. May fail the worker. */
+void weir_worker_settle_run(weir_worker *worker, weir_partition *partition);
 /* Holds or lets go the partition's lane as its brake, the alignment and its labels ask. */
 void weir_worker_align(weir_worker *worker, weir_partition *partition);
 

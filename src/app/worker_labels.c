@@ -133,6 +133,9 @@ static void send_onward(weir_worker *worker, weir_partition *partition, const we
     head.source_partition = partition->number;
     weir_hop_entry entry = {.kind = WEIR_HOP_LABEL, .sequence = sequence, .label = *label};
     weir_entity_kind next = weir_plan_stage_entity(weir_ruleset_plan(worker->ruleset), partition->stage + 1);
+    weir_worker_settle_run(worker, partition); /* the events before it go before it */
+    if (weir_worker_failed(worker))
+        return;
     weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head,
                     partition->position - 1);
     weir_worker_hand_on(worker, partition, label->entities[next], label->entities[WEIR_ENTITY_CARD], &entry);
