@@ -20,7 +20,7 @@ micro_timeout_s=600
 state_memory_mib=1024
 fetch_memory_mib=256
 backlog_days=30      # of event time, in the backlog with two stages ...
-backlog_drift_max=1d # ... and alignment.drift_max there
+backlog_drift_max=4h # ... and alignment.drift_max there
 linger_ms=1         # of both senders, relay's and weir's
 catchup_linger_ms=5 # the same with a backlog: a request a partition and millisecond would go to the broker's CPU
 

@@ -17,7 +17,7 @@ enum {
     IDLE_WAIT_US = 10000,
     STEP_CARD_MAX = 64,
     BATCH_CARD_MAX = 4096, /* twice that is what a store keeps of pages freed and not yet used again */
-    BATCH_SIZE_MAX = 4 << 20, /* a partition may hold two */
+    BATCH_SIZE_MAX = 2 << 20, /* a partition may hold two */
     PATH_SIZE_MAX = 4096,
     TOPIC_SIZE_MAX = 250
 };
