@@ -305,8 +305,8 @@ static size_t process_record(weir_worker *worker, weir_partition *partition, con
     return (size_t)index;
 }
 
-/* Records are batches: after some thousand events the rest is given back, so that acknowledgements and checkpoints do not
- * wait for all of it. */
+/* Records are batches: after some thousand events the rest is given back, so that acknowledgements and checkpoints
+ * do not wait for all of it. */
 static void process_hops(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count)
 {
     enum { RUN_EVENT_MAX = 8 * WEIR_BATCH_MAX };
