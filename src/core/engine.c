@@ -12,17 +12,14 @@ enum {
     PREFETCH_DISTANCE = 8, /* items between two levels of prefetching: about as long as memory takes */
 };
 
-/*            model 0   1   2   3                  One row a plan column, WEIR_MODEL_COLUMNS wide:
- *  column 0 [  w     w   w   0 ]                  unused model columns are zero, so that one shape of
- *  column 1 [  w     0   w   0 ]                  multiplication serves any number of challengers.
- *     ...                                         `missing_logits` has the same shape and holds w * impute.
- */
+/* A row of weights a model, a place a column of the plan; 0 where the model has no such feature. `missing_logits` is
+ * column_count x WEIR_MODEL_COLUMNS and holds w * impute. */
 struct weir_ruleset {
     const weir_plan *plan;
     const weir_model *models[WEIR_MODEL_COLUMNS];
     size_t model_count;
     size_t column_count;          /* the plan's features */
-    double *weights;              /* column_count x WEIR_MODEL_COLUMNS */
+    double *weights;              /* model after model, column_count each */
     double *missing_logits;       /* column_count x WEIR_MODEL_COLUMNS */
     double biases[WEIR_MODEL_COLUMNS];
     uint32_t *champion_columns;   /* the plan column of each champion feature */
@@ -71,7 +68,7 @@ static weir_status place_model(weir_ruleset *ruleset, size_t index, weir_error *
             return weir_error_set(error, WEIR_INVALID, "model %s: feature \"%s\" is not in the plan", model->name,
                                   model->feature_names[i]);
         weir_check(column < ruleset->column_count);
-        ruleset->weights[column * WEIR_MODEL_COLUMNS + index] += model->weights[i];
+        ruleset->weights[index * ruleset->column_count + column] += model->weights[i];
         ruleset->missing_logits[column * WEIR_MODEL_COLUMNS + index] += model->weights[i] * model->imputes[i];
         if (index == 0) {
             ruleset->champion_columns[i] = (uint32_t)column;
@@ -179,15 +176,17 @@ static void score_row(const weir_engine *engine, const weir_ruleset *ruleset, si
     item->threshold = weir_model_threshold(ruleset->models[0], item->score);
 }
 
-/* One multiplication of the fixed shape. Rows left over from an earlier block are multiplied along and ignored:
- * they are finite, and a row's bits do not depend on its neighbours. */
+/* A row and a model at a time. cblas_dgemm takes its scratch from a pool that serial OpenBLAS does not lock: with
+ * two workers, one block in some hundred thousand came out with another's numbers. cblas_ddot has no scratch, and a
+ * row's bits depend on nothing but the row. */
 static void multiply_block(weir_engine *engine, const weir_ruleset *ruleset)
 {
     int columns = (int)ruleset->column_count;
-    int stride = columns > 0 ? columns : 1; /* BLAS wants a stride even of an empty matrix */
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WEIR_BLOCK_ROWS, WEIR_MODEL_COLUMNS, columns, 1.0,
-                engine->block, stride, ruleset->weights, WEIR_MODEL_COLUMNS, 0.0, engine->products,
-                WEIR_MODEL_COLUMNS);
+    for (size_t row = 0; row < WEIR_BLOCK_ROWS; row++)
+        for (size_t m = 0; m < ruleset->model_count; m++)
+            engine->products[row * WEIR_MODEL_COLUMNS + m] =
+                cblas_ddot(columns, engine->block + row * ruleset->column_count, 1,
+                           ruleset->weights + m * ruleset->column_count, 1);
 }
 
 void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset)

@@ -3,10 +3,9 @@
  *   ruleset (immutable, shared): a plan and the models scored over its values, champion first
  *   engine  (one per worker):    the scratch memory of one batch
  *
- * Scores do not depend on batch boundaries: every BLAS call multiplies a block of exactly
- * WEIR_BLOCK_ROWS rows by all model columns (padded to WEIR_MODEL_COLUMNS), so a row's bits do not
- * depend on its neighbours or its place. The process must run OpenBLAS on one thread
- * (weir_engine_init checks nothing of that; app pins it).
+ * Scores do not depend on batch boundaries: a row is multiplied by a model at a time (cblas_ddot), so a row's bits do
+ * not depend on its neighbours or its place. The process must run OpenBLAS on one thread (weir_engine_init checks
+ * nothing of that; app pins it).
  */
 #ifndef WEIR_CORE_ENGINE_H
 #define WEIR_CORE_ENGINE_H
