@@ -92,9 +92,7 @@ static void begin_hops(weir_worker *worker, weir_partition *partition, int64_t s
 {
     if (weir_worker_is_last(worker, partition) || worker->through >= 0)
         return;
-    weir_hop_head head = worker->heads[partition->stage];
-    head.source_partition = partition->number;
-    weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head, sequence);
+    weir_worker_begin_hops(worker, partition, sequence);
 }
 
 static void note_finished(weir_worker *worker, weir_partition *partition, const weir_job *job)

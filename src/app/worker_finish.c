@@ -62,6 +62,13 @@ static saying saying_of(weir_partition *partition, const weir_record *record, co
 
 /* ---- hops ---- */
 
+void weir_worker_begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence)
+{
+    weir_hop_head head = worker->heads[partition->stage];
+    head.source_partition = partition->number;
+    weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head, sequence);
+}
+
 void weir_worker_hand_on(weir_worker *worker, weir_partition *partition, uint64_t entity, uint64_t card,
                          const weir_hop_entry *entry)
 {

@@ -78,6 +78,12 @@ static inline void weir_partition_enter(weir_partition *partition, weir_phase ph
     atomic_store_explicit(&partition->phase, phase, memory_order_relaxed);
 }
 
+/* The newest event time the partition has seen, finished or waiting. */
+static inline int64_t weir_partition_newest_us(const weir_partition *partition)
+{
+    return partition->waiting_us > partition->event_clock_us ? partition->waiting_us : partition->event_clock_us;
+}
+
 static inline bool weir_worker_is_last(const weir_worker *worker, const weir_partition *partition)
 {
     return partition->stage + 1 == worker->stage_count;
@@ -133,6 +139,8 @@ void weir_worker_label_onward(weir_worker *worker, weir_partition *partition, co
 /* Counts what the job's fate asks for, and emits or hands on, waiting while the producer is full. record: the job's in
  * the first stage, else NULL. May fail the worker. */
 void weir_worker_finish(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job);
+/* Begins a batch of hops to the next stage, of this partition's, noted at `sequence`. */
+void weir_worker_begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence);
 /* Adds an entry to the batch the hops have begun; flushes it. Both wait while the producer is full. */
 void weir_worker_hand_on(weir_worker *worker, weir_partition *partition, uint64_t entity, uint64_t card,
                          const weir_hop_entry *entry);

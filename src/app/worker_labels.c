@@ -129,15 +129,12 @@ static void count_label(weir_worker *worker, const weir_partition *partition, co
  * here on, which has the label behind it, waits for its acknowledgement. */
 static void send_onward(weir_worker *worker, weir_partition *partition, const weir_hop_label *label, int64_t sequence)
 {
-    weir_hop_head head = worker->heads[partition->stage];
-    head.source_partition = partition->number;
     weir_hop_entry entry = {.kind = WEIR_HOP_LABEL, .sequence = sequence, .label = *label};
     weir_entity_kind next = weir_plan_stage_entity(weir_ruleset_plan(worker->ruleset), partition->stage + 1);
     weir_worker_settle_run(worker, partition); /* the events before it go before it */
     if (weir_worker_failed(worker))
         return;
-    weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head,
-                    partition->position - 1);
+    weir_worker_begin_hops(worker, partition, partition->position - 1);
     weir_worker_hand_on(worker, partition, label->entities[next], label->entities[WEIR_ENTITY_CARD], &entry);
     weir_worker_flush_hops(worker, partition);
 }
@@ -145,7 +142,7 @@ static void send_onward(weir_worker *worker, weir_partition *partition, const we
 /* A label, as far as it can be applied: one whose event is not there is left unless this is its last chance. Returns
  * whether it is done with. */
 static bool apply(weir_worker *worker, weir_partition *partition, const weir_label *label, int64_t offset,
-                       bool last_chance)
+                  bool last_chance)
 {
     weir_labelling labelling;
     weir_hop_label onward;
@@ -215,8 +212,7 @@ void weir_worker_settle_idle(weir_worker *worker, weir_partition *partition)
         return;
     partition->labels_tried_us = worker->received_us;
     bool ended = port->ops->lag(port, partition->lane, partition->position) == 0;
-    int64_t clock_us = partition->waiting_us > partition->event_clock_us ? partition->waiting_us
-                                                                         : partition->event_clock_us;
+    int64_t clock_us = weir_partition_newest_us(partition);
     settle(worker, partition, ended ? worker->received_wall_us : clock_us, clock_us);
 }
 

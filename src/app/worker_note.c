@@ -64,8 +64,7 @@ static void pass_ends(weir_worker *worker, weir_partition *partition, int64_t ac
 /* With nothing under way, all is acknowledged up to the event it is held before. */
 static int64_t idle_clock(const weir_worker *worker, const weir_partition *partition)
 {
-    bool waits = partition->waiting_us > partition->event_clock_us;
-    return clock_of(worker, partition, waits ? partition->waiting_us : partition->event_clock_us);
+    return clock_of(worker, partition, weir_partition_newest_us(partition));
 }
 
 static void pass_clocks(weir_partition *partition, int64_t acked)

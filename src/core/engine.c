@@ -30,12 +30,7 @@ struct weir_engine {
     size_t column_max, register_max;
     double *registers; /* WEIR_BATCH_MAX rows, of which a plan of one stage uses the first alone: it stays warm */
     double *values;    /* WEIR_BATCH_MAX rows of the plan's values, as handed out */
-    double *block;     /* WEIR_BLOCK_ROWS rows of the same with 0 for missing, as multiplied */
-    double products[WEIR_BLOCK_ROWS * WEIR_MODEL_COLUMNS];
-    /* What a missing value adds to its row's logits, summed in column order. */
-    double corrections[WEIR_BLOCK_ROWS][WEIR_MODEL_COLUMNS];
-    weir_engine_item *rows[WEIR_BLOCK_ROWS];
-    size_t row_count;
+    double *row;       /* of the item in hand: 0 for missing, as multiplied */
 };
 
 /* --- ruleset ------------------------------------------------------------------------------------------------- */
@@ -144,7 +139,7 @@ static size_t doubles_size(size_t count)
 size_t weir_engine_size(size_t feature_count_max, size_t register_count_max)
 {
     return line_up(sizeof(weir_engine)) + doubles_size(WEIR_BATCH_MAX * register_count_max) +
-           doubles_size(WEIR_BATCH_MAX * feature_count_max) + doubles_size(WEIR_BLOCK_ROWS * feature_count_max);
+           doubles_size(WEIR_BATCH_MAX * feature_count_max) + doubles_size(feature_count_max);
 }
 
 weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t register_count_max)
@@ -159,73 +154,52 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
     at += doubles_size(WEIR_BATCH_MAX * register_count_max);
     engine->values = (double *)at;
     at += doubles_size(WEIR_BATCH_MAX * feature_count_max);
-    engine->block = (double *)at;
-    memset(engine->block, 0, doubles_size(WEIR_BLOCK_ROWS * feature_count_max));
+    engine->row = (double *)at;
+    memset(engine->row, 0, doubles_size(feature_count_max));
     return engine;
 }
 
 /* --- scoring ------------------------------------------------------------------------------------------------- */
 
-static void score_row(const weir_engine *engine, const weir_ruleset *ruleset, size_t row)
+/* cblas_dgemm takes its scratch from a pool that serial OpenBLAS does not lock: with two workers, one product in some
+ * hundred thousand came out with another's numbers. cblas_ddot has no scratch, and a row's bits depend on nothing but
+ * the row. */
+static void multiply_row(const weir_engine *engine, const weir_ruleset *ruleset, double products[WEIR_MODEL_COLUMNS])
 {
-    weir_engine_item *item = engine->rows[row];
-    for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
-        item->logits[m] =
-            engine->products[row * WEIR_MODEL_COLUMNS + m] + (ruleset->biases[m] + engine->corrections[row][m]);
-    item->score = weir_model_score(ruleset->models[0], item->logits[0]);
-    item->threshold = weir_model_threshold(ruleset->models[0], item->score);
-}
-
-/* A row and a model at a time. cblas_dgemm takes its scratch from a pool that serial OpenBLAS does not lock: with
- * two workers, one block in some hundred thousand came out with another's numbers. cblas_ddot has no scratch, and a
- * row's bits depend on nothing but the row. */
-static void multiply_block(weir_engine *engine, const weir_ruleset *ruleset)
-{
-    int columns = (int)ruleset->column_count;
-    for (size_t row = 0; row < WEIR_BLOCK_ROWS; row++)
-        for (size_t m = 0; m < ruleset->model_count; m++)
-            engine->products[row * WEIR_MODEL_COLUMNS + m] =
-                cblas_ddot(columns, engine->block + row * ruleset->column_count, 1,
-                           ruleset->weights + m * ruleset->column_count, 1);
+    for (size_t m = 0; m < ruleset->model_count; m++)
+        products[m] = cblas_ddot((int)ruleset->column_count, engine->row, 1,
+                                 ruleset->weights + m * ruleset->column_count, 1);
 }
 
 void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset)
 {
+    double products[WEIR_MODEL_COLUMNS];
     weir_check(ruleset->column_count <= engine->column_max);
-    multiply_block(engine, ruleset);
+    multiply_row(engine, ruleset, products);
 }
 
-static void score_block(weir_engine *engine, const weir_ruleset *ruleset)
+/* Scores an item by its values: 0 where missing, with what each model counts a missing value as summed aside in
+ * column order, because models may impute the same column differently. */
+static void score_item(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *item, double *values)
 {
-    if (engine->row_count == 0)
-        return;
-    multiply_block(engine, ruleset);
-    for (size_t row = 0; row < engine->row_count; row++)
-        score_row(engine, ruleset, row);
-    engine->row_count = 0;
-}
-
-/* Copies an item's values into the next row of the block: 0 where missing, with what each model counts a missing
- * value as kept aside, because models may impute the same column differently. */
-static void add_row(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *item, double *values)
-{
-    size_t row = engine->row_count++;
-    double *cells = engine->block + row * ruleset->column_count;
-    double *correction = engine->corrections[row];
-    memset(correction, 0, sizeof engine->corrections[row]);
+    double products[WEIR_MODEL_COLUMNS] = {0}, corrections[WEIR_MODEL_COLUMNS] = {0};
     item->values = values;
     item->missing_count = 0;
-    engine->rows[row] = item;
     for (size_t i = 0; i < ruleset->column_count; i++) {
-        cells[i] = values[i];
+        engine->row[i] = values[i];
         if (!weir_model_is_missing(values[i])) /* a branch beat two ways without one (71 against 97 ns an event) */
             continue;
-        cells[i] = 0;
+        engine->row[i] = 0;
         values[i] = NAN;
         item->missing_count += ruleset->champion_uses[i];
         for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
-            correction[m] += ruleset->missing_logits[i * WEIR_MODEL_COLUMNS + m];
+            corrections[m] += ruleset->missing_logits[i * WEIR_MODEL_COLUMNS + m];
     }
+    multiply_row(engine, ruleset, products);
+    for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
+        item->logits[m] = products[m] + (ruleset->biases[m] + corrections[m]);
+    item->score = weir_model_score(ruleset->models[0], item->logits[0]);
+    item->threshold = weir_model_threshold(ruleset->models[0], item->score);
 }
 
 static void leave_unscored(weir_engine_item *item)
@@ -237,8 +211,7 @@ static void leave_unscored(weir_engine_item *item)
     item->threshold = -1;
 }
 
-/* Each level runs ahead of the next: item i is gathered while the events of i + 12 are asked for.
- * `ahead` counts from the item that level 0 has come to. */
+/* Each level runs ahead of the next. `ahead` counts from the item that level 0 has come to. */
 static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_t count, size_t ahead)
 {
     for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
@@ -259,7 +232,7 @@ static weir_status gather(const weir_plan *plan, size_t stage, weir_engine_item 
     return weir_plan_keep(plan, stage, item->history, item->slab, &item->event, &item->arrival);
 }
 
-/* Gathers item `index` and, in the last stage, puts it in a row of the block; or marks it a duplicate. */
+/* Gathers item `index` and, in the last stage, scores it; or marks it a duplicate. */
 static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, size_t stage, weir_engine_item *items,
                              size_t index)
 {
@@ -278,9 +251,7 @@ static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, s
     }
     double *values = engine->values + index * ruleset->column_count;
     weir_plan_finish(plan, &item->event, item->registers, values);
-    add_row(engine, ruleset, item, values);
-    if (engine->row_count == WEIR_BLOCK_ROWS)
-        score_block(engine, ruleset);
+    score_item(engine, ruleset, item, values);
     return WEIR_OK;
 }
 
@@ -305,7 +276,7 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, s
     weir_check(count <= WEIR_BATCH_MAX);
     weir_check(ruleset->column_count <= engine->column_max);
     weir_check(weir_plan_register_count(ruleset->plan) <= engine->register_max);
-    weir_check(engine->row_count == 0 && stage < weir_plan_stage_count(ruleset->plan));
+    weir_check(stage < weir_plan_stage_count(ruleset->plan));
     weir_status status = WEIR_OK;
     size_t done = 0;
     enum { AHEAD = PREFETCH_LEVEL_COUNT * PREFETCH_DISTANCE };
@@ -317,7 +288,6 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, s
         if (status != WEIR_OK)
             break;
     }
-    score_block(engine, ruleset);
     flag_alerts(items, done);
     *done_out = done;
     return status;

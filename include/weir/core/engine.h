@@ -13,7 +13,7 @@
 #include "weir/core/model.h"
 #include "weir/core/plan.h"
 
-enum { WEIR_BATCH_MAX = 256, WEIR_BLOCK_ROWS = 8, WEIR_MODEL_COLUMNS = 4 };
+enum { WEIR_BATCH_MAX = 256, WEIR_MODEL_COLUMNS = 4 };
 
 typedef struct weir_ruleset weir_ruleset;
 
