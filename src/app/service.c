@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SHOW_INTERVAL_US = 1000 * 1000 };
+enum {
+    SHOW_INTERVAL_US = 1000 * 1000,
+    NEARBY_SHARE = 4, /* of the drift: how far lanes of one process may be apart */
+};
 
 /* ---- the group's events ---- */
 
@@ -72,6 +75,7 @@ static weir_status open_workers(weir_service *service, weir_error *error)
         options.emitter.task = (int32_t)i;
         options.state.identity.partition_count = service->shape.partition_count;
         options.limit_us = weir_service_aligns(service) ? &service->limit_us : NULL;
+        options.nearby = weir_service_aligns(service) ? &service->nearby : NULL;
         snprintf(options.state.identity.cluster_id, sizeof options.state.identity.cluster_id, "%s",
                  service->shape.cluster_id);
         status = weir_worker_open(&options, &service->workers[i], error);
@@ -88,9 +92,11 @@ static weir_status open_tables(weir_service *service, weir_error *error)
     service->held = calloc(lane_count, sizeof *service->held);
     service->lane_workers = calloc(lane_count, sizeof *service->lane_workers);
     service->committed = calloc(lane_count, sizeof *service->committed);
-    weir_status aligned =
-        weir_alignment_init(&service->alignment, service->shape.partition_count, service->options.worker.drift_us_max,
-                            service->options.worker.idle_us, weir_clock_monotonic_us(service->clock));
+    int64_t drift_us = service->options.worker.drift_us_max;
+    weir_status aligned = weir_alignment_init(&service->alignment, service->shape.partition_count, drift_us,
+                                              service->options.worker.idle_us, weir_clock_monotonic_us(service->clock));
+    if (aligned == WEIR_OK)
+        aligned = weir_nearby_init(&service->nearby, service->shape.partition_count, drift_us / NEARBY_SHARE);
     atomic_store(&service->limit_us, INT64_MIN);
     if (service->workers && service->threads && service->held && service->lane_workers && service->committed &&
         aligned == WEIR_OK)
@@ -244,6 +250,7 @@ void weir_service_close(weir_service *service)
     service->options.group->ops->close(service->options.group, service->options.drain_timeout_us);
     pthread_mutex_destroy(&service->reasons_lock);
     weir_alignment_deinit(&service->alignment);
+    weir_nearby_deinit(&service->nearby);
     free(service->committed);
     free(service->lane_workers);
     free(service->held);

@@ -29,8 +29,10 @@ struct weir_service {
     int64_t *committed;        /* by lane: the offset the group is known to have */
     weir_alignment alignment;  /* when the chain has more than one stage */
     _Atomic int64_t limit_us;  /* its limit, for the workers */
+    weir_nearby nearby;
     int64_t said_us;
-    uint64_t said_hash;        /* of the clocks said last */
+    uint64_t said_pace_hash;   /* of what was said last */
+    int64_t said_slowest_us;
     int64_t committed_us, shown_us;
     uint64_t log_dropped_shown; /* lines the log dropped that the metrics have */
     weir_metrics_shard *metrics;

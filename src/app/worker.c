@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How many cold cards one turn may look at for eviction. */
-enum { EVICT_CARDS_PER_TURN = 512 };
+enum {
+    EVICT_CARDS_PER_TURN = 512, /* cold ones looked at */
+    HELD_WAIT_US = 1000,        /* for a record, where the others' progress may let a lane go at any time */
+};
 
 void weir_worker_fail(weir_worker *worker, weir_status status, const char *format, ...)
 {
@@ -55,7 +57,7 @@ static void look_up_slots(weir_worker *worker)
 }
 
 /* What each stage hands on: the registers of all stages up to it. */
-static bool open_hops(weir_worker *worker)
+static bool open_heads(weir_worker *worker)
 {
     size_t inherited_max = weir_engine_inherited(worker->ruleset, worker->stage_count - 1);
     worker->heads = calloc(worker->stage_count, sizeof *worker->heads);
@@ -67,10 +69,7 @@ static bool open_hops(weir_worker *worker)
             .layout = weir_plan_layout(weir_ruleset_plan(worker->ruleset)),
             .register_count = (uint32_t)weir_engine_inherited(worker->ruleset, stage + 1),
         };
-    size_t payload_size_max = worker->options.limits.payload_size_max ? worker->options.limits.payload_size_max : 4096;
-    return worker->stage_count == 1 ||
-           weir_hops_open(worker->partition_count, payload_size_max, (uint32_t)inherited_max, worker->options.port,
-                          &worker->hops) == WEIR_OK;
+    return true;
 }
 
 static bool open_tables(weir_worker *worker)
@@ -89,7 +88,6 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
     if (!worker)
         return weir_error_set(error, WEIR_FULL, "no memory for a worker");
     worker->options = *options;
-    worker->through = -1;
     worker->ruleset = options->ruleset;
     worker->partition_count = options->shape.partition_count;
     worker->stage_count = options->shape.stage_count;
@@ -104,7 +102,7 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         weir_worker_close(worker);
         return weir_error_wrap(error, "the share of one worker in state.memory");
     }
-    if (!open_tables(worker) || !open_hops(worker) ||
+    if (!open_tables(worker) || !open_heads(worker) ||
         weir_pipeline_open(&options->limits, &worker->pipeline) != WEIR_OK ||
         weir_pipeline_warm(worker->pipeline, options->ruleset) != WEIR_OK ||
         weir_emitter_open(&options->emitter, options->port, &worker->emitter) != WEIR_OK) {
@@ -130,7 +128,6 @@ void weir_worker_close(weir_worker *worker)
         return;
     while (worker->held_count > 0)
         weir_worker_forget(worker, worker->held[0]);
-    weir_hops_close(worker->hops);
     weir_emitter_close(worker->emitter);
     weir_pipeline_close(worker->pipeline);
     weir_memory_close(worker->memory);
@@ -216,6 +213,8 @@ static void process(weir_worker *worker, size_t record_count)
     if (worker->options.shape.has_labels)
         for_each_run(worker, record_count, true, weir_worker_take_labels);
     for_each_run(worker, record_count, false, weir_worker_process);
+    for (size_t i = 0; i < worker->held_count && worker->stage_count > 1; i++)
+        weir_worker_settle(worker, worker->partitions[worker->held[i]]);
     weir_metrics_record(worker->metrics, WEIR_METRIC_BATCH_SECONDS,
                         weir_clock_monotonic_us(worker->options.clock) - worker->received_us);
 }
@@ -264,10 +263,11 @@ static bool is_steered(const weir_worker *worker)
     return worker->options.shape.has_labels || worker->options.limit_us;
 }
 
-/* Before a poll: labels whose time has come without an event, and which lanes are read. */
-static void steer(weir_worker *worker)
+/* Before a poll: labels whose time has come without an event, and which lanes are read. Returns how many wait for
+ * others. */
+static size_t steer(weir_worker *worker)
 {
-    size_t held = 0;
+    size_t held = 0, waiting = 0;
     if (is_steered(worker))
         worker->received_wall_us = weir_clock_wall_us(worker->options.clock);
     for (size_t i = 0; i < worker->held_count && !weir_worker_failed(worker); i++) {
@@ -279,8 +279,10 @@ static void steer(weir_worker *worker)
             weir_worker_settle_idle(worker, partition);
         weir_worker_align(worker, partition);
         held += partition->held;
+        waiting += atomic_load_explicit(&partition->pace, memory_order_relaxed) == WEIR_PACE_HELD;
     }
     weir_metrics_set(worker->metrics, WEIR_METRIC_LANES_HELD, (double)held);
+    return waiting;
 }
 
 /* Once a second: what the states know of themselves, into this worker's shard. */
@@ -318,9 +320,10 @@ size_t weir_worker_turn(weir_worker *worker)
     if (weir_worker_failed(worker))
         return 0;
     weir_port *port = worker->options.port;
-    steer(worker);
+    int64_t wait_us = steer(worker) == 0 ? worker->options.idle_wait_us : HELD_WAIT_US;
+    /* The hops of a poll go out together: the more of them, the fewer requests the broker has to answer. */
     size_t most = worker->stage_count > 1 ? (size_t)WEIR_POLL_MAX : worker->options.batch_events_max;
-    size_t record_count = port->ops->poll(port, worker->records, most, worker->options.idle_wait_us);
+    size_t record_count = port->ops->poll(port, worker->records, most, wait_us);
     worker->received_us = weir_clock_monotonic_us(worker->options.clock);
     if (record_count > 0) {
         process(worker, record_count);

@@ -10,12 +10,32 @@
 
 /* ---- holding a lane ---- */
 
-/* Whether an event of that time would run ahead of the others. What is as good as now never does. */
-static bool is_ahead(const weir_worker *worker, int64_t time_us)
+/* The event time up to which lanes may go just now. */
+static int64_t limit_now(const weir_worker *worker)
 {
-    if (!worker->options.limit_us || time_us <= atomic_load_explicit(worker->options.limit_us, memory_order_relaxed))
-        return false;
-    return time_us < weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
+    int64_t limit_us = atomic_load_explicit(worker->options.limit_us, memory_order_relaxed);
+    int64_t near_us = worker->options.nearby ? weir_nearby_limit(worker->options.nearby) : INT64_MAX;
+    return near_us < limit_us ? near_us : limit_us;
+}
+
+/* Whether an event of that time would run ahead of the others. What is as good as now never does. */
+static bool is_ahead(const weir_worker *worker, int64_t time_us, int64_t limit_us)
+{
+    return time_us > limit_us && time_us < weir_clock_wall_us(worker->options.clock) - worker->options.drift_us_max;
+}
+
+/* Tells the other workers how far the lane is. One that is at its end, or does not get on, is not waited for. */
+static void note_nearby(weir_worker *worker, weir_partition *partition, weir_pace pace)
+{
+    if (!worker->options.nearby)
+        return;
+    int64_t clock_us = weir_partition_newest_us(partition); /* the slowest may go on, however long its next gap is */
+    if (pace != WEIR_PACE_BEHIND || clock_us != partition->noted_clock_us)
+        partition->noted_us = worker->received_us;
+    partition->noted_clock_us = clock_us;
+    bool waited_for =
+        pace != WEIR_PACE_CURRENT && worker->received_us - partition->noted_us < worker->options.idle_us;
+    weir_nearby_note(worker->options.nearby, partition->lane, waited_for ? clock_us : INT64_MAX);
 }
 
 /* Whether all there is has been worked off, labels up to that time too, and has reached the next stage's logs. */
@@ -23,6 +43,7 @@ static bool is_through(weir_worker *worker, const weir_partition *partition, int
 {
     weir_port *port = worker->options.port;
     if (partition->waiting_us != INT64_MIN || weir_ledger_pending(&partition->ledger) > 0 ||
+        (partition->hops && weir_hops_begun(partition->hops)) ||
         port->ops->lag(port, partition->lane, partition->position) != 0)
         return false;
     return partition->label_lane < 0 ||
@@ -43,17 +64,21 @@ static weir_pace pace_of(weir_worker *worker, const weir_partition *partition, b
 void weir_worker_align(weir_worker *worker, weir_partition *partition)
 {
     weir_port *port = worker->options.port;
-    bool first = partition->stage == 0;
-    bool ahead = first && partition->waiting_us != INT64_MIN && is_ahead(worker, partition->waiting_us);
+    bool first = partition->stage == 0, aligned = first && worker->options.limit_us;
+    bool ahead = aligned && partition->waiting_us != INT64_MIN &&
+                 is_ahead(worker, partition->waiting_us, limit_now(worker));
     bool held = ahead || weir_partition_phase(partition) == WEIR_PHASE_BRAKED ||
                 (first && !weir_worker_labels_ready(worker, partition));
     if (held != partition->held)
         port->ops->hold(port, partition->lane, held);
     partition->held = held;
-    if (first && worker->options.limit_us && port->ops->rank)
+    if (!aligned)
+        return;
+    if (port->ops->rank)
         port->ops->rank(port, partition->lane, partition->event_clock_us); /* behind the hops, which come first */
-    if (first && worker->options.limit_us)
-        atomic_store_explicit(&partition->pace, pace_of(worker, partition, ahead), memory_order_relaxed);
+    weir_pace pace = pace_of(worker, partition, ahead);
+    atomic_store_explicit(&partition->pace, pace, memory_order_relaxed);
+    note_nearby(worker, partition, pace);
 }
 
 /* ---- the first stage: a record is a transaction ---- */
@@ -87,14 +112,6 @@ static size_t line_up(weir_worker *worker, weir_partition *partition, const weir
     return job_count;
 }
 
-/* The hops of all batches of a run go together: fewer and fuller records. */
-static void begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence)
-{
-    if (weir_worker_is_last(worker, partition) || worker->through >= 0)
-        return;
-    weir_worker_begin_hops(worker, partition, sequence);
-}
-
 static void note_finished(weir_worker *worker, weir_partition *partition, const weir_job *job)
 {
     if (job->fate != WEIR_FATE_REJECTED && job->transaction.event.time_us > partition->event_clock_us)
@@ -106,7 +123,7 @@ static void note_finished(weir_worker *worker, weir_partition *partition, const 
         weir_partition_enter(partition, WEIR_PHASE_BRAKED); /* align() holds it */
 }
 
-/* Applies jobs and brings each to its end. The position moves over them when their hops are sent: a record whose output
+/* Applies jobs and brings each to its end. The position moves over them when they are settled: a record whose output
  * could not be produced holds it, and nothing from there on may be committed. records: of the first stage, by
  * job_records. */
 static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t first,
@@ -122,25 +139,24 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
         weir_worker_fail(worker, status, "%s", error.message);
         return;
     }
-    begin_hops(worker, partition, jobs[0].sequence);
+    if (partition->hops)
+        weir_hops_begin(partition->hops, jobs[0].sequence);
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
         weir_worker_finish(worker, partition, records ? &records[worker->job_records[first + i]] : NULL, &jobs[i]);
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
         note_finished(worker, partition, &jobs[i]);
-    worker->through = jobs[count - 1].sequence + 1;
-    if (weir_worker_is_last(worker, partition))
-        weir_worker_settle_run(worker, partition);
+    partition->through = jobs[count - 1].sequence + 1;
+    if (!partition->hops)
+        weir_worker_settle(worker, partition);
 }
 
-void weir_worker_settle_run(weir_worker *worker, weir_partition *partition)
+void weir_worker_settle(weir_worker *worker, weir_partition *partition)
 {
-    if (worker->through < 0)
-        return;
-    if (!weir_worker_is_last(worker, partition))
+    if (partition->hops && weir_hops_begun(partition->hops))
         weir_worker_flush_hops(worker, partition);
-    if (!weir_worker_failed(worker))
-        weir_partition_advance(partition, worker->through);
-    worker->through = -1;
+    if (partition->through >= 0 && !weir_worker_failed(worker))
+        weir_partition_advance(partition, partition->through);
+    partition->through = -1;
 }
 
 /* How many of the jobs may be applied now: up to the next label's time, and none that runs ahead. */
@@ -153,8 +169,9 @@ static size_t count_ready(weir_worker *worker, weir_partition *partition, const 
     const weir_label *label =
         partition->labels.count > 0 ? weir_label_inbox_at(&partition->labels, 0, &offset) : NULL;
     size_t ready = label ? weir_pipeline_jobs_before(jobs, count, label->label_time_us) : count;
-    for (size_t i = 0; i < ready && worker->options.limit_us; i++)
-        if (jobs[i].fate != WEIR_FATE_REJECTED && is_ahead(worker, jobs[i].transaction.event.time_us)) {
+    int64_t limit_us = worker->options.limit_us ? limit_now(worker) : INT64_MAX;
+    for (size_t i = 0; i < ready && limit_us != INT64_MAX; i++)
+        if (jobs[i].fate != WEIR_FATE_REJECTED && is_ahead(worker, jobs[i].transaction.event.time_us, limit_us)) {
             partition->waiting_us = jobs[i].transaction.event.time_us;
             return i;
         }
@@ -194,8 +211,6 @@ static void process_transactions(weir_worker *worker, weir_partition *partition,
         size_t left = count - first, most = worker->options.batch_events_max;
         goes_on = process_batch(worker, partition, records + first, left < most ? left : most, &done);
     }
-    if (!weir_worker_failed(worker))
-        weir_worker_settle_run(worker, partition);
     if (!weir_worker_failed(worker)) /* others may go as far beyond the newest as labels are sent ahead of it */
         weir_worker_settle_labels(worker, partition, partition->event_clock_us);
     if (first < count && !weir_worker_failed(worker)) {
@@ -310,7 +325,7 @@ static void process_hops(weir_worker *worker, weir_partition *partition, const w
     enum { RUN_EVENT_MAX = 8 * WEIR_BATCH_MAX };
     weir_port *port = worker->options.port;
     size_t job_count = 0, event_count = 0, i = 0;
-    int64_t next = partition->position;
+    int64_t next = -1;
     for (; i < count && event_count < RUN_EVENT_MAX && !weir_worker_failed(worker); i++) {
         if (!weir_partition_wants(partition, records[i].offset))
             continue;
@@ -319,11 +334,10 @@ static void process_hops(weir_worker *worker, weir_partition *partition, const w
     }
     if (!weir_worker_failed(worker))
         run_hop_jobs(worker, partition, &job_count);
-    if (!weir_worker_failed(worker))
-        weir_worker_settle_run(worker, partition);
     if (weir_worker_failed(worker))
         return;
-    weir_partition_advance(partition, next);
+    if (next >= 0)
+        partition->through = next;
     if (i < count)
         port->ops->unread(port, records + i, count - i);
 }

@@ -62,20 +62,13 @@ static saying saying_of(weir_partition *partition, const weir_record *record, co
 
 /* ---- hops ---- */
 
-void weir_worker_begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence)
-{
-    weir_hop_head head = worker->heads[partition->stage];
-    head.source_partition = partition->number;
-    weir_hops_begin(worker->hops, &partition->ledger, partition->lane, partition->stage + 1, &head, sequence);
-}
-
 void weir_worker_hand_on(weir_worker *worker, weir_partition *partition, uint64_t entity, uint64_t card,
                          const weir_hop_entry *entry)
 {
     /* An event without such an entity passes through wherever its card's do. */
     int32_t to = weir_stage_partition(entity ? entity : card, worker->partition_count);
     weir_status status;
-    while ((status = weir_hops_add(worker->hops, to, entry)) == WEIR_FULL && !weir_worker_failed(worker))
+    while ((status = weir_hops_add(partition->hops, to, entry)) == WEIR_FULL && !weir_worker_failed(worker))
         weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
     refuse(worker, partition, partition->position, status);
 }
@@ -83,11 +76,11 @@ void weir_worker_hand_on(weir_worker *worker, weir_partition *partition, uint64_
 void weir_worker_flush_hops(weir_worker *worker, weir_partition *partition)
 {
     weir_status status = WEIR_OK;
-    while (!weir_worker_failed(worker) && (status = weir_hops_flush(worker->hops)) == WEIR_FULL)
+    while (!weir_worker_failed(worker) && (status = weir_hops_flush(partition->hops)) == WEIR_FULL)
         weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
-    uint64_t records = weir_hops_record_count(worker->hops);
-    weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_RECORDS, records - worker->hops_shown);
-    worker->hops_shown = records;
+    uint64_t records = weir_hops_record_count(partition->hops);
+    weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_RECORDS, records - partition->hops_shown);
+    partition->hops_shown = records;
     refuse(worker, partition, partition->position, status);
 }
 

@@ -18,9 +18,6 @@ enum {
     WEIR_ACK_WAIT_US = 1000,
     /* Outputs that a lane of the last stage may send to any partition of: alerts and scores. */
     WEIR_SPREAD_OUTPUT_COUNT = 2,
-    /* Records one poll brings where events are handed on: what goes to one partition of the next stage is one record,
-     * and the more of it the better. */
-    WEIR_POLL_MAX = 1024,
     /* Sources that the note of a checkpoint has room for. */
     WEIR_CHAIN_PARTITION_MAX = 1024
 };
@@ -31,7 +28,7 @@ typedef enum weir_label_outcome { /* values of weir_labels_total's label: weir_l
     WEIR_LABEL_OUTCOME_COUNT
 } weir_label_outcome;
 
-_Static_assert((int)WEIR_POLL_MAX <= (int)WEIR_LABEL_INBOX_SIZE - (int)WEIR_LABEL_INBOX_FULL,
+_Static_assert((int)WEIR_POLL_LANE_MAX <= (int)WEIR_LABEL_INBOX_SIZE - (int)WEIR_LABEL_INBOX_FULL,
                "a poll's labels find room in an inbox that is not full");
 
 struct weir_worker {
@@ -44,7 +41,6 @@ struct weir_worker {
     weir_memory *memory;
     weir_pipeline *pipeline;
     weir_emitter *emitter;
-    weir_hops *hops;             /* NULL with one stage */
     weir_hop_head *heads;        /* by stage: of what it hands on; the source partition is filled in */
     double *inherited;           /* WEIR_BATCH_MAX rows of what came with the batch in hand */
     int64_t *ends;               /* alerts' partitions, then scores': what this producer has had acknowledged */
@@ -59,10 +55,9 @@ struct weir_worker {
     int64_t received_us, received_wall_us; /* when the batch in hand came */
     int64_t gauged_us;
     uint32_t lives; /* lanes begun so far */
-    uint64_t loads_shown, hops_shown;
+    uint64_t loads_shown;
     int64_t judged[2][2]; /* labelled events counted by this worker, by fraud and alerted */
     double values[WEIR_PLAN_FEATURE_MAX];
-    int64_t through;     /* position up to which the run in hand is finished, but for its hops; -1: none is */
     weir_record records[WEIR_POLL_MAX];
     weir_job jobs[WEIR_BATCH_MAX];
     uint16_t job_records[WEIR_BATCH_MAX]; /* of jobs of the first stage: index among the records lined up */
@@ -111,11 +106,11 @@ void weir_partition_advance(weir_partition *partition, int64_t position);
 
 /* ---- worker_batch.c ---- */
 
-/* Processes a run of one lane's records. What cannot be processed yet is given back to the port. May fail the
- * worker. */
+/* Processes a run of one lane's records. What cannot be processed yet is given back to the port; what was, still has to
+ * be settled. May fail the worker. */
 void weir_worker_process(weir_worker *worker, weir_partition *partition, const weir_record *records, size_t count);
-/* Sends the hops of the run in hand, and moves the position over what it has finished. May fail the worker. */
-void weir_worker_settle_run(weir_worker *worker, weir_partition *partition);
+/* Sends the hops that have gathered, and moves the position over what caused them. May fail the worker. */
+void weir_worker_settle(weir_worker *worker, weir_partition *partition);
 /* Holds or lets go the partition's lane as its brake, the alignment and its labels ask. */
 void weir_worker_align(weir_worker *worker, weir_partition *partition);
 
@@ -139,9 +134,7 @@ void weir_worker_label_onward(weir_worker *worker, weir_partition *partition, co
 /* Counts what the job's fate asks for, and emits or hands on, waiting while the producer is full. record: the job's in
  * the first stage, else NULL. May fail the worker. */
 void weir_worker_finish(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job);
-/* Begins a batch of hops to the next stage, of this partition's, noted at `sequence`. */
-void weir_worker_begin_hops(weir_worker *worker, weir_partition *partition, int64_t sequence);
-/* Adds an entry to the batch the hops have begun; flushes it. Both wait while the producer is full. */
+/* Adds an entry to the batch of hops that is begun; flushes it. Both wait while the producer is full. */
 void weir_worker_hand_on(weir_worker *worker, weir_partition *partition, uint64_t entity, uint64_t card,
                          const weir_hop_entry *entry);
 void weir_worker_flush_hops(weir_worker *worker, weir_partition *partition);

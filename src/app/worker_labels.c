@@ -125,18 +125,14 @@ static void count_label(weir_worker *worker, const weir_partition *partition, co
         weir_metrics_add(worker->metrics, WEIR_METRIC_LATE_LABELS, 1);
 }
 
-/* Sends a label to the next stage, alone in its record. It is noted just below the position, so that a checkpoint from
- * here on, which has the label behind it, waits for its acknowledgement. */
+/* Sends a label to the next stage, behind the events before it. Alone, it is noted just below the position, so that a
+ * checkpoint from here on, which has the label behind it, waits for its acknowledgement. */
 static void send_onward(weir_worker *worker, weir_partition *partition, const weir_hop_label *label, int64_t sequence)
 {
     weir_hop_entry entry = {.kind = WEIR_HOP_LABEL, .sequence = sequence, .label = *label};
     weir_entity_kind next = weir_plan_stage_entity(weir_ruleset_plan(worker->ruleset), partition->stage + 1);
-    weir_worker_settle_run(worker, partition); /* the events before it go before it */
-    if (weir_worker_failed(worker))
-        return;
-    weir_worker_begin_hops(worker, partition, partition->position - 1);
+    weir_hops_begin(partition->hops, partition->position - 1);
     weir_worker_hand_on(worker, partition, label->entities[next], label->entities[WEIR_ENTITY_CARD], &entry);
-    weir_worker_flush_hops(worker, partition);
 }
 
 /* A label, as far as it can be applied: one whose event is not there is left unless this is its last chance. Returns
@@ -214,6 +210,8 @@ void weir_worker_settle_idle(weir_worker *worker, weir_partition *partition)
     bool ended = port->ops->lag(port, partition->lane, partition->position) == 0;
     int64_t clock_us = weir_partition_newest_us(partition);
     settle(worker, partition, ended ? worker->received_wall_us : clock_us, clock_us);
+    if (!weir_worker_failed(worker))
+        weir_worker_settle(worker, partition);
 }
 
 void weir_worker_label_onward(weir_worker *worker, weir_partition *partition, const weir_hop_label *label,

@@ -11,6 +11,7 @@
 
 static void free_partition(weir_partition *partition)
 {
+    weir_hops_close(partition->hops);
     weir_ledger_deinit(&partition->ledger);
     weir_label_inbox_deinit(&partition->labels);
     free(partition->ends_ahead.ends);
@@ -18,6 +19,21 @@ static void free_partition(weir_partition *partition)
     free(partition->sources);
     free(partition->label_sources);
     free(partition);
+}
+
+/* What the stage hands on: the registers of all stages up to it. */
+static weir_status open_hops(const weir_worker *worker, weir_partition *partition)
+{
+    if (weir_worker_is_last(worker, partition))
+        return WEIR_OK;
+    weir_hops_options options = {.port = worker->options.port,
+                                 .ledger = &partition->ledger,
+                                 .lane = partition->lane,
+                                 .stage = partition->stage + 1,
+                                 .partition_count = worker->partition_count,
+                                 .head = worker->heads[partition->stage]};
+    options.head.source_partition = partition->number;
+    return weir_hops_open(&options, &partition->hops);
 }
 
 static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
@@ -36,6 +52,11 @@ static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
     atomic_store(&partition->clock_us, INT64_MIN);
     atomic_store(&partition->pace, WEIR_PACE_BEHIND);
     weir_brake_init(&partition->brake, worker->options.brake_window, worker->options.brake_share_max);
+    partition->through = -1;
+    if (open_hops(worker, partition) != WEIR_OK) {
+        free_partition(partition);
+        return NULL;
+    }
     if (partition->stage == 0)
         return partition;
     partition->source_count = (uint32_t)partition_count;
@@ -114,6 +135,8 @@ void weir_worker_forget(weir_worker *worker, int32_t lane)
 {
     weir_partition *partition = worker->partitions[lane];
     weir_state_close(partition->state);
+    if (partition->stage == 0 && worker->options.nearby)
+        weir_nearby_note(worker->options.nearby, lane, INT64_MAX);
     worker->partitions[lane] = NULL;
     if (partition->label_lane >= 0)
         worker->partitions[partition->label_lane] = NULL;

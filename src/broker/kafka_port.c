@@ -53,6 +53,7 @@ static size_t take_lane(kafka_port *port, kafka_lane *lane, weir_record *records
     if (!has_some(lane))
         return 0;
     lane->taken_at = port->sweep_count;
+    max = max < WEIR_POLL_LANE_MAX ? max : WEIR_POLL_LANE_MAX;
     if (lane->returned_count > 0) /* ready stays: the queue may have more */
         return take_returned(port, lane, records, max);
     rd_kafka_message_t **messages = port->messages + port->message_count;
@@ -127,8 +128,8 @@ static size_t poll_records(weir_port *base, weir_record *records, size_t max, in
 {
     kafka_port *port = (kafka_port *)base;
     weir_check(port->message_count == 0);
-    if (max > KAFKA_POLL_MAX)
-        max = KAFKA_POLL_MAX;
+    if (max > WEIR_POLL_MAX)
+        max = WEIR_POLL_MAX;
     if (max == 0)
         return 0;
     rd_kafka_consume_queue(port->bell, 0);

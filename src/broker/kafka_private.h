@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 
 enum {
-    KAFKA_POLL_MAX = 1024,     /* records one poll returns at most */
     KAFKA_FAULT_MAX = 16,      /* errors of lanes waiting for the service thread */
     KAFKA_TIMEOUT_MS = 10000,  /* for one question to the brokers */
     KAFKA_ERROR_TEXT_SIZE = 256,
@@ -214,7 +213,7 @@ struct kafka_port {
     size_t first; /* where the next sweep begins */
     uint64_t sweep_count;
 
-    rd_kafka_message_t *messages[KAFKA_POLL_MAX];
+    rd_kafka_message_t *messages[WEIR_POLL_MAX];
     size_t message_count;
     atomic_uint_fast64_t record_size_mean; /* payload and key, bytes; for the backlog estimate */
 

@@ -164,10 +164,13 @@ void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_h
         write_label(record, head, &entry->label);
 }
 
-size_t weir_hop_event_size_max(uint32_t register_count)
+size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry)
 {
-    enum { NUMBERS = 4 }; /* sequence, origin, payload size */
-    return 1 + NUMBERS * VARINT_SIZE_MAX + forms_size(register_count) + register_count * sizeof(double);
+    enum { EVENT_NUMBERS = 4 /* sequence, origin, payload size */, LABEL_NUMBERS = 4 + WEIR_ENTITY_COUNT };
+    if (entry->kind == WEIR_HOP_LABEL)
+        return 1 + VARINT_SIZE_MAX + LABEL_NUMBERS * sizeof(uint64_t);
+    return 1 + EVENT_NUMBERS * VARINT_SIZE_MAX + forms_size(head->register_count) +
+           head->register_count * sizeof(double) + entry->event.payload.size;
 }
 
 bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *head_out)

@@ -4,39 +4,32 @@
 
 #include <stdlib.h>
 
-enum { RECORD_SIZE_MIN = 64 * 1024 };
+/* A record's memory doubles as it fills. At the maximum the record goes; a larger one has a single entry. */
+enum { RECORD_SIZE_FIRST = 4 * 1024, RECORD_SIZE_MAX = 64 * 1024 };
 
-typedef struct outbox { /* the record being filled for one partition */
+typedef struct outbox { /* the record being filled for one partition; its memory goes with it */
     weir_writer writer;
     uint32_t entry_count;
 } outbox;
 
 struct weir_hops {
-    weir_port *port;
-    int32_t partition_count;
-    size_t entry_size_max;
-    outbox *outboxes;    /* by partition; memory is taken when a partition is first sent to */
-    int32_t *filled;     /* partitions whose outbox has entries */
+    weir_hops_options options;
+    outbox *outboxes;      /* by partition */
+    int32_t *filled;       /* partitions whose outbox has entries */
     int32_t filled_count;
-    weir_ledger *ledger; /* of the batch */
-    int32_t lane;
-    size_t stage;
-    weir_hop_head head;
-    int64_t sequence;
+    bool begun;
+    int64_t sequence;      /* of the batch */
     uint64_t record_count; /* sent */
 };
 
-weir_status weir_hops_open(int32_t partition_count, size_t payload_size_max, uint32_t register_count_max,
-                           weir_port *port, weir_hops **hops_out)
+weir_status weir_hops_open(const weir_hops_options *options, weir_hops **hops_out)
 {
     weir_hops *hops = calloc(1, sizeof *hops);
     if (!hops)
         return WEIR_FULL;
-    hops->port = port;
-    hops->partition_count = partition_count;
-    hops->entry_size_max = weir_hop_event_size_max(register_count_max) + payload_size_max;
-    hops->outboxes = calloc((size_t)partition_count, sizeof *hops->outboxes);
-    hops->filled = calloc((size_t)partition_count, sizeof *hops->filled);
+    hops->options = *options;
+    hops->outboxes = calloc((size_t)options->partition_count, sizeof *hops->outboxes);
+    hops->filled = calloc((size_t)options->partition_count, sizeof *hops->filled);
     if (!hops->outboxes || !hops->filled) {
         weir_hops_close(hops);
         return WEIR_FULL;
@@ -49,77 +42,86 @@ void weir_hops_close(weir_hops *hops)
 {
     if (!hops)
         return;
-    for (int32_t i = 0; hops->outboxes && i < hops->partition_count; i++)
+    for (int32_t i = 0; hops->outboxes && i < hops->options.partition_count; i++)
         free(hops->outboxes[i].writer.base);
     free(hops->outboxes);
     free(hops->filled);
     free(hops);
 }
 
-void weir_hops_begin(weir_hops *hops, weir_ledger *ledger, int32_t lane, size_t stage, const weir_hop_head *head,
-                     int64_t sequence)
+void weir_hops_begin(weir_hops *hops, int64_t sequence)
 {
-    weir_check(hops->filled_count == 0);
-    hops->ledger = ledger;
-    hops->lane = lane;
-    hops->stage = stage;
-    hops->head = *head;
+    if (hops->begun)
+        return;
+    hops->begun = true;
     hops->sequence = sequence;
+}
+
+bool weir_hops_begun(const weir_hops *hops)
+{
+    return hops->begun;
 }
 
 static weir_status send(weir_hops *hops, int32_t partition)
 {
     outbox *box = &hops->outboxes[partition];
+    weir_ledger *ledger = hops->options.ledger;
+    weir_port *port = hops->options.port;
     weir_outgoing outgoing = {
         .output = WEIR_OUTPUT_HOPS,
-        .lane = hops->lane,
-        .marker = weir_ledger_life_marker(hops->ledger, hops->sequence),
-        .stage = hops->stage,
+        .lane = hops->options.lane,
+        .marker = weir_ledger_life_marker(ledger, hops->sequence),
+        .stage = hops->options.stage,
         .partition = partition,
         .payload = weir_span_of(box->writer.base, box->writer.used),
     };
-    weir_status status = weir_ledger_reserve(hops->ledger, WEIR_OUTPUT_HOPS);
+    weir_status status = weir_ledger_reserve(ledger, WEIR_OUTPUT_HOPS);
     if (status == WEIR_OK)
-        status = hops->port->ops->produce(hops->port, &outgoing);
+        status = port->ops->produce(port, &outgoing);
     if (status != WEIR_OK)
         return status;
-    weir_ledger_sent(hops->ledger, WEIR_OUTPUT_HOPS, hops->sequence);
-    box->entry_count = 0;
-    box->writer.used = 0;
+    weir_ledger_sent(ledger, WEIR_OUTPUT_HOPS, hops->sequence);
+    free(box->writer.base);
+    *box = (outbox){0};
     hops->record_count++;
     return WEIR_OK;
 }
 
-static weir_status open_outbox(weir_hops *hops, outbox *box)
+/* Room for an entry in a record that takes it. */
+static weir_status make_room(outbox *box, size_t entry_size)
 {
-    if (!box->writer.base) {
-        size_t size = 4 * hops->entry_size_max > RECORD_SIZE_MIN ? 4 * hops->entry_size_max : RECORD_SIZE_MIN;
-        uint8_t *memory = malloc(size);
-        if (!memory)
-            return WEIR_IO;
-        box->writer = weir_writer_of(memory, size);
-    }
-    box->writer.used = 0;
-    weir_hop_begin(&box->writer, &hops->head);
+    size_t wanted = box->writer.used + entry_size, size = box->writer.size ? box->writer.size : RECORD_SIZE_FIRST;
+    if (box->writer.base && wanted <= size)
+        return WEIR_OK;
+    while (size < wanted)
+        size *= 2;
+    uint8_t *memory = realloc(box->writer.base, size);
+    if (!memory)
+        return WEIR_IO;
+    size_t used = box->writer.used;
+    box->writer = weir_writer_of(memory, size);
+    box->writer.used = used;
     return WEIR_OK;
 }
 
 weir_status weir_hops_add(weir_hops *hops, int32_t partition, const weir_hop_entry *entry)
 {
-    weir_check(partition >= 0 && partition < hops->partition_count);
+    weir_check(hops->begun && partition >= 0 && partition < hops->options.partition_count);
     outbox *box = &hops->outboxes[partition];
+    size_t entry_size = weir_hop_entry_size_max(&hops->options.head, entry);
     weir_status status = WEIR_OK;
     bool was_filled = box->entry_count > 0;
-    if (box->entry_count == WEIR_HOP_ENTRY_MAX ||
-        (was_filled && box->writer.size - box->writer.used < hops->entry_size_max))
+    if (box->entry_count == WEIR_HOP_ENTRY_MAX || (was_filled && box->writer.used + entry_size > RECORD_SIZE_MAX))
         status = send(hops, partition);
-    if (status == WEIR_OK && box->entry_count == 0)
-        status = open_outbox(hops, box);
+    if (status == WEIR_OK)
+        status = make_room(box, entry_size + (box->entry_count == 0 ? WEIR_HOP_HEAD_SIZE_MAX : 0));
     if (status != WEIR_OK)
         return status;
     if (!was_filled)
         hops->filled[hops->filled_count++] = partition;
-    weir_hop_write(&box->writer, &hops->head, entry);
+    if (box->entry_count == 0)
+        weir_hop_begin(&box->writer, &hops->options.head);
+    weir_hop_write(&box->writer, &hops->options.head, entry);
     weir_check(!box->writer.failed); /* room for a whole entry was there */
     box->entry_count++;
     return WEIR_OK;
@@ -127,12 +129,13 @@ weir_status weir_hops_add(weir_hops *hops, int32_t partition, const weir_hop_ent
 
 weir_status weir_hops_flush(weir_hops *hops)
 {
-    while (hops->filled_count > 0) {
-        weir_status status = send(hops, hops->filled[hops->filled_count - 1]);
+    for (; hops->filled_count > 0; hops->filled_count--) {
+        int32_t partition = hops->filled[hops->filled_count - 1];
+        weir_status status = hops->outboxes[partition].entry_count > 0 ? send(hops, partition) : WEIR_OK;
         if (status != WEIR_OK)
             return status;
-        hops->filled_count--;
     }
+    hops->begun = false;
     return WEIR_OK;
 }
 

@@ -28,12 +28,15 @@ static size_t fake_poll(weir_port *base, weir_record *records, size_t max, int64
     weir_check(port->borrowed_count == 0);
     port->poll_count++;
     size_t count = 0;
-    for (int32_t lane = 0; lane < WEIR_FAKE_LANES; lane++)
-        for (size_t i = 0; i < port->inbox_count && count < max && !port->held[lane]; i++)
+    for (int32_t lane = 0; lane < WEIR_FAKE_LANES; lane++) {
+        size_t room = max - count < WEIR_POLL_LANE_MAX ? max - count : WEIR_POLL_LANE_MAX;
+        for (size_t i = 0; i < port->inbox_count && room > 0 && !port->held[lane]; i++)
             if (port->inbox[i].lane == lane && !port->taken[i]) {
                 port->taken[i] = true;
                 records[count++] = port->inbox[i];
+                room--;
             }
+    }
     port->borrowed_count = count;
     return count;
 }

@@ -13,7 +13,7 @@
 #include "weir/codec/label.h"
 
 /* The ring, and how full it may get before its lane is held: a poll may still bring a batch. */
-enum { WEIR_LABEL_INBOX_SIZE = 2048, WEIR_LABEL_INBOX_FULL = WEIR_LABEL_INBOX_SIZE - 1024 };
+enum { WEIR_LABEL_INBOX_SIZE = 4096, WEIR_LABEL_INBOX_FULL = WEIR_LABEL_INBOX_SIZE - 2048 };
 
 typedef struct weir_label_slot weir_label_slot;
 

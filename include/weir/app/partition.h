@@ -73,10 +73,15 @@ typedef struct weir_partition {
     weir_ledger ledger;
     weir_brake brake;
     int64_t position;        /* next offset to process */
+    int64_t through;         /* position up to which the poll in hand is worked off, but for its hops; -1: nothing is */
+    weir_hops *hops;         /* NULL in the last stage */
+    uint64_t hops_shown;     /* records the metrics have */
     int64_t live_from;       /* from here on this life emits */
     int64_t event_clock_us;  /* newest event time seen */
     int64_t waiting_us;      /* event time of the record it is held before; INT64_MIN: none */
     bool held;               /* its lane is */
+    int64_t noted_clock_us;  /* the event clock that other workers were told last ... */
+    int64_t noted_us;        /* ... and since when: monotonic */
     weir_milestone clocks[WEIR_CLOCK_MAX];   /* those not yet acknowledged, oldest first: a ring */
     uint32_t clock_head, clock_count;
     weir_milestone ends_ahead, ends_passed;  /* where the lane scores for other partitions than its own */

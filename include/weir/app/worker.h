@@ -2,8 +2,8 @@
  *
  * Each turn takes what is there (up to a batch, no waiting for more), runs it through the pipeline, emits or hands on
  * to the next stage, hears acknowledgements, and gives the states of its partitions a little time. Between turns it
- * answers calls from the service thread. Nothing is shared with other workers but the read-only ruleset and the
- * alignment's limit.
+ * answers calls from the service thread. Nothing is shared with other workers but the read-only ruleset, the
+ * alignment's limit and how far each lane is.
  *
  * The worker sees broker, disk and clock only through their seams, and a turn is a plain function: the simulator
  * drives it without a thread.
@@ -12,6 +12,7 @@
 #define WEIR_APP_WORKER_H
 
 #include "weir/app/clock.h"
+#include "weir/app/nearby.h"
 #include "weir/app/partition.h"
 #include "weir/app/pipeline.h"
 #include "weir/emit/emitter.h"
@@ -41,6 +42,7 @@ typedef struct weir_worker_options {
     const weir_ruleset *ruleset;      /* in force at start */
     weir_metrics *metrics;            /* the worker writes shard `index` */
     const _Atomic int64_t *limit_us;  /* the alignment's; NULL: no bound */
+    weir_nearby *nearby;              /* shared by the process's workers; NULL: none of them wait for another */
     int64_t drift_us_max;             /* how far labels may run ahead of events, and what keeps up with the present */
     int64_t idle_us;                  /* how long the label log is waited for */
 } weir_worker_options;

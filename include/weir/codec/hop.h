@@ -52,8 +52,9 @@ typedef struct weir_hop_entry {
 void weir_hop_begin(weir_writer *record, const weir_hop_head *head);
 void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_hop_entry *entry);
 
-/* Bytes an event's entry may need beside its payload. */
-size_t weir_hop_event_size_max(uint32_t register_count);
+/* Bytes that the head, and an entry, may need. */
+enum { WEIR_HOP_HEAD_SIZE_MAX = 32 };
+size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry);
 
 /* Opens a record for reading. False when it is not one, or of a version this weir does not know. */
 bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *head_out);

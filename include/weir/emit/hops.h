@@ -1,10 +1,11 @@
-/* Collects what one stage hands to the next, a record a target partition and batch.
+/* Collects what a lane hands to the next stage, a record a target partition and batch.
  *
- *   begin (a batch of a lane) ─ add, add, ... ─ flush      every record is noted in the lane's ledger under the batch's
- *                                                          first sequence: nothing of the batch is committed before
- *                                                          all of it is acknowledged
+ *   begin ─ add, add, ... ─ flush      every record is noted in the lane's ledger under the batch's first sequence:
+ *                                      nothing of the batch is committed before all of it is acknowledged
  *
- * One a worker. Thread: the worker's.
+ * One a lane, so that the batches of several lanes may fill side by side and go out together: a broker's work is by the
+ * request, and a request takes all that there is for a partition. A record's memory is there while it fills.
+ * Thread: the worker's.
  */
 #ifndef WEIR_EMIT_HOPS_H
 #define WEIR_EMIT_HOPS_H
@@ -18,20 +19,30 @@ enum { WEIR_HOP_ENTRY_BITS = 8, WEIR_HOP_ENTRY_MAX = 1 << WEIR_HOP_ENTRY_BITS };
 
 typedef struct weir_hops weir_hops;
 
-/* payload_size_max: of one transaction's record. Fails: WEIR_FULL without memory. */
-WEIR_MUST_USE weir_status weir_hops_open(int32_t partition_count, size_t payload_size_max, uint32_t register_count_max,
-                                         weir_port *port, weir_hops **hops_out);
+typedef struct weir_hops_options {
+    weir_port *port;
+    weir_ledger *ledger;     /* of the lane; borrowed, like the port, until close */
+    int32_t lane;            /* that hands on ... */
+    size_t stage;            /* ... to this stage's topic, ... */
+    int32_t partition_count; /* ... which has so many partitions */
+    weir_hop_head head;      /* of every record */
+} weir_hops_options;
+
+/* Fails: WEIR_FULL without memory. */
+WEIR_MUST_USE weir_status weir_hops_open(const weir_hops_options *options, weir_hops **hops_out);
 void weir_hops_close(weir_hops *hops);
 
-/* Begins a batch that a lane sends to `stage`. sequence: the batch's first. Expects: everything before is flushed. */
-void weir_hops_begin(weir_hops *hops, weir_ledger *ledger, int32_t lane, size_t stage, const weir_hop_head *head,
-                     int64_t sequence);
+/* Begins a batch. sequence: what its records are noted under, the first of its entries' or less. Does nothing while a
+ * batch is begun and not flushed: what comes belongs to it. */
+void weir_hops_begin(weir_hops *hops, int64_t sequence);
+/* Whether a batch is begun and not flushed. */
+bool weir_hops_begun(const weir_hops *hops);
 
 /* Adds an entry for a partition of that stage's topic; a full record goes at once. Fails: WEIR_FULL (take
  * acknowledgements and add it again), WEIR_FENCED, WEIR_IO, WEIR_INVALID (fatal for the worker). */
 WEIR_MUST_USE weir_status weir_hops_add(weir_hops *hops, int32_t partition, const weir_hop_entry *entry);
 
-/* Sends what is left of the batch. Fails as add: call again after WEIR_FULL. */
+/* Sends what is left of the batch, and ends it. Fails as add: call again after WEIR_FULL. */
 WEIR_MUST_USE weir_status weir_hops_flush(weir_hops *hops);
 
 /* Records the producer has taken since open. */

@@ -555,6 +555,57 @@ Test(worker_chain, an_event_beyond_the_limit_holds_its_lane_and_goes_when_the_li
     rig_stop(&it);
 }
 
+/* Another worker's lane, which is further back. */
+enum { ELSEWHERE = 3 };
+
+static weir_nearby nearby;
+
+static void start_nearby(void)
+{
+    rig_prepare_chain(&it, 2, false);
+    cr_assert_eq(weir_nearby_init(&nearby, RIG_PARTITIONS, rig_time_us(2) - rig_time_us(0)), WEIR_OK);
+    it.options.limit_us = &it.limit_us;
+    it.options.nearby = &nearby;
+    atomic_store(&it.limit_us, INT64_MAX);
+    rig_start(&it);
+    for (int32_t lane = 0; lane < 2 * RIG_PARTITIONS; lane++)
+        if (lane != ELSEWHERE)
+            rig_begin(&it, lane, 0, 0, 0);
+}
+
+Test(worker_chain, a_lane_keeps_near_those_of_other_workers)
+{
+    start_nearby();
+    weir_nearby_note(&nearby, ELSEWHERE, rig_time_us(1));
+    for (int64_t offset = 0; offset < 10; offset++)
+        add_event(0, offset, 1, 1, 500);
+    rig_turn(&it, 5);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), 4, "two steps beyond the other one");
+    cr_expect_eq(pace(0), WEIR_PACE_HELD);
+    weir_nearby_note(&nearby, ELSEWHERE, rig_time_us(4));
+    rig_turn(&it, 5);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), 7);
+    weir_nearby_note(&nearby, ELSEWHERE, INT64_MAX);
+    rig_settle(&it);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), 10);
+    cr_expect_eq(weir_fake_port_count(&it.port, WEIR_OUTPUT_SCORES), 10, "each once");
+    rig_stop(&it);
+    cr_expect_eq(weir_nearby_limit(&nearby), INT64_MAX, "a lane that was given back is not waited for");
+    weir_nearby_deinit(&nearby);
+}
+
+Test(worker_chain, the_slowest_lane_goes_on_however_long_the_gap_before_its_next_event)
+{
+    start_nearby();
+    add_event(0, 0, 1, 1, 500);
+    add_event(0, 1000, 1, 1, 500);
+    add_event(1, 5000, 2, 2, 500);
+    rig_settle(&it);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), 3);
+    rig_stop(&it);
+    weir_nearby_deinit(&nearby);
+}
+
 Test(worker_chain, no_limit_yet_lets_none_go)
 {
     start_aligned(INT64_MIN);

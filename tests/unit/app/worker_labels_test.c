@@ -456,10 +456,10 @@ Test(worker_labels, events_wait_for_it_no_longer_than_they_are_told)
 Test(worker_labels, a_full_inbox_holds_the_label_lane_until_there_is_room)
 {
     start();
-    enum { COUNT = 3000 };
+    enum { COUNT = WEIR_LABEL_INBOX_SIZE + 1000 };
     for (int64_t offset = 0; offset < COUNT; offset++)
         add_label(offset, (uint64_t)offset, (uint64_t)offset + 1, WEIR_LABEL_FRAUD);
-    rig_turn(&it, 30);
+    rig_turn(&it, 100);
     cr_expect(it.port.held[label_lane(0)]);
     cr_expect_gt(lane(0)->labels.count, WEIR_LABEL_INBOX_FULL);
     cr_expect_lt(lane(0)->labels.count, WEIR_LABEL_INBOX_SIZE);

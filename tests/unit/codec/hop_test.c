@@ -147,12 +147,19 @@ Test(hop, nothing_is_larger_than_said)
         entry.event.origin_partition = INT32_MAX;
         entry.event.origin_offset = INT64_MAX;
         size_t begun = record_of(&head, NULL, 0).size, size = record_of(&head, &entry, 1).size - begun;
-        cr_assert_leq(size, weir_hop_event_size_max(count) + entry.event.payload.size);
+        cr_assert_leq(begun, WEIR_HOP_HEAD_SIZE_MAX);
+        cr_assert_leq(size, weir_hop_entry_size_max(&head, &entry));
         /* and there being just that much room is enough */
-        weir_writer tight = weir_writer_of(memory, weir_hop_event_size_max(count) + entry.event.payload.size);
+        weir_writer tight = weir_writer_of(memory, weir_hop_entry_size_max(&head, &entry));
         weir_hop_write(&tight, &head, &entry);
         cr_assert_not(tight.failed, "%u registers", count);
     }
+    weir_hop_head largest = {.layout = UINT64_MAX, .source_partition = INT32_MAX, .register_count = UINT32_MAX};
+    cr_expect_leq(record_of(&largest, NULL, 0).size, WEIR_HOP_HEAD_SIZE_MAX);
+    weir_hop_head head = head_of(0);
+    weir_hop_entry label = {.kind = WEIR_HOP_LABEL, .sequence = INT64_MAX, .label = {.transaction = UINT64_MAX}};
+    size_t begun = record_of(&head, NULL, 0).size;
+    cr_expect_leq(record_of(&head, &label, 1).size - begun, weir_hop_entry_size_max(&head, &label));
 }
 
 Test(hop, a_record_too_small_fails_and_stays_in_its_bounds)

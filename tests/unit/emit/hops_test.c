@@ -24,7 +24,13 @@ static void open_rig(rig *it)
     weir_fake_port_init(&it->port);
     it->port.partition_count = PARTITIONS;
     weir_ledger_init(&it->ledger, FROM_START);
-    cr_assert_eq(weir_hops_open(PARTITIONS, PAYLOAD_MAX, REGISTERS, &it->port.base, &it->hops), WEIR_OK);
+    weir_hops_options options = {.port = &it->port.base,
+                                 .ledger = &it->ledger,
+                                 .lane = LANE,
+                                 .stage = STAGE,
+                                 .partition_count = PARTITIONS,
+                                 .head = HEAD};
+    cr_assert_eq(weir_hops_open(&options, &it->hops), WEIR_OK);
 }
 
 static void close_rig(rig *it)
@@ -36,7 +42,7 @@ static void close_rig(rig *it)
 
 static void begin(rig *it, int64_t sequence)
 {
-    weir_hops_begin(it->hops, &it->ledger, LANE, STAGE, &HEAD, sequence);
+    weir_hops_begin(it->hops, sequence);
 }
 
 /* An entry whose content is a function of its sequence. Good until the next one is asked for. */
@@ -288,13 +294,53 @@ Test(hops, a_producer_that_refuses_is_told)
     close_rig(&it);
 }
 
-Test(hops, a_batch_begun_before_the_last_was_flushed_is_a_bug, .signal = SIGABRT)
+Test(hops, what_comes_before_the_flush_belongs_to_the_batch)
 {
     rig it;
     open_rig(&it);
+    cr_expect_not(weir_hops_begun(it.hops));
+    begin(&it, 7);
+    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(7, 5)), WEIR_OK);
+    begin(&it, 8);
+    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(8, 5)), WEIR_OK);
+    cr_expect(weir_hops_begun(it.hops));
+    cr_assert_eq(weir_hops_flush(it.hops), WEIR_OK);
+    cr_expect_not(weir_hops_begun(it.hops));
+    cr_assert_eq(it.port.sent_count, 1);
+    cr_expect_eq(it.port.sent[0].marker, 7, "one record, noted under the first");
+    begin(&it, 9);
+    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(9, 5)), WEIR_OK);
+    cr_assert_eq(weir_hops_flush(it.hops), WEIR_OK);
+    cr_expect_eq(it.port.sent[1].marker, 9);
+    close_rig(&it);
+}
+
+Test(hops, an_entry_larger_than_a_record_goes_alone)
+{
+    rig it;
+    open_rig(&it);
+    static uint8_t payload[100 * 1024];
+    static const double REGISTER_ROW[REGISTERS] = {1, 2};
+    weir_hop_entry large = {.kind = WEIR_HOP_EVENT,
+                            .sequence = 1,
+                            .event = {.registers = REGISTER_ROW, .payload = weir_span_of(payload, sizeof payload)}};
     begin(&it, 0);
+    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(0, 5)), WEIR_OK);
+    cr_assert_eq(weir_hops_add(it.hops, 0, &large), WEIR_OK);
+    cr_expect_eq(it.port.sent_count, 1);
+    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(2, 5)), WEIR_OK);
+    cr_expect_eq(it.port.sent_count, 2);
+    cr_assert_eq(weir_hops_flush(it.hops), WEIR_OK);
+    cr_assert_eq(it.port.sent_count, 3);
+    cr_expect_gt(it.port.sent[1].payload.size, sizeof payload);
+    close_rig(&it);
+}
+
+Test(hops, adding_to_no_batch_is_a_bug, .signal = SIGABRT)
+{
+    rig it;
+    open_rig(&it);
     (void)!weir_hops_add(it.hops, 0, entry_of(0, 5));
-    begin(&it, 1);
 }
 
 Test(hops, a_partition_beyond_the_topic_is_a_bug, .signal = SIGABRT)
