@@ -261,6 +261,7 @@ weir_labelling weir_plan_label(const weir_plan *plan, weir_history *history, wei
         delay_us = before_us;
     if (labelling == WEIR_LABELLING_FIRST || delay_us != before_us)
         chunk->dirty = true;
+    chunk->labelled |= is_fraud;
     event->flags = (event->flags | WEIR_EVENT_LABELLED) & 15;
     if (delay_us != before_us)
         set_label(plan, history, slab, event, delay_us);

@@ -20,12 +20,14 @@ const weir_event *weir_history_next(weir_history_cursor *cursor)
     return event;
 }
 
-static void widen_bounds(weir_chunk *chunk, int64_t amount_minor)
+const weir_event *weir_history_next_labelled(weir_history_cursor *cursor)
 {
-    if (amount_minor < chunk->amount_minor_min)
-        chunk->amount_minor_min = amount_minor;
-    if (amount_minor > chunk->amount_minor_max)
-        chunk->amount_minor_max = amount_minor;
+    weir_history_settle(cursor);
+    while (cursor->chunk && !cursor->chunk->labelled && cursor->chunk->next) {
+        cursor->chunk = cursor->chunk->next;
+        cursor->index = cursor->chunk->begin;
+    }
+    return cursor->chunk && cursor->chunk->labelled ? weir_history_next(cursor) : NULL;
 }
 
 static void recompute_bounds(weir_chunk *chunk)
@@ -33,7 +35,7 @@ static void recompute_bounds(weir_chunk *chunk)
     chunk->amount_minor_min = INT64_MAX;
     chunk->amount_minor_max = INT64_MIN;
     for (unsigned i = chunk->begin; i < chunk->end; i++)
-        widen_bounds(chunk, chunk->events[i].amount_minor);
+        weir_chunk_note(chunk, &chunk->events[i]);
 }
 
 /* A new empty chunk after `previous` (NULL: at the front). */
@@ -121,7 +123,7 @@ bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cu
     }
     chunk->events[place.index] = *event;
     chunk->dirty = true;
-    widen_bounds(chunk, event->amount_minor);
+    weir_chunk_note(chunk, event);
     if (history->event_count == 0 || event->time_us > history->newest_time_us)
         history->newest_time_us = event->time_us;
     history->event_count++;

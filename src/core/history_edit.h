@@ -19,6 +19,10 @@ typedef struct weir_history_insertion {
 bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cursor place, const weir_event *event,
                          weir_history_insertion *insertion_out);
 
+/* The next event at or behind the cursor whose chunk may hold labelled ones; NULL at the end. Moves as
+ * weir_history_next. */
+const weir_event *weir_history_next_labelled(weir_history_cursor *cursor);
+
 /* Drops the `count` oldest events and the chunks they leave empty. */
 void weir_history_drop_oldest(weir_history *history, weir_slab *slab, uint32_t count);
 

@@ -310,7 +310,7 @@ static void find_label_times(weir_run *run)
     if (!run->stage->has_label)
         return;
     weir_history_cursor cursor = weir_history_begin(run->history);
-    for (const weir_event *event; (event = weir_history_next(&cursor));)
+    for (const weir_event *event; (event = weir_history_next_labelled(&cursor));)
         note_label_time(running, event);
 }
 
@@ -415,7 +415,7 @@ static bool see_labels(weir_run *run, int64_t as_of_us)
     }
     int64_t before_us = running->as_of_us;
     weir_history_cursor cursor = weir_history_begin(run->history);
-    for (const weir_event *event; (event = weir_history_next(&cursor));) {
+    for (const weir_event *event; (event = weir_history_next_labelled(&cursor));) {
         if (weir_event_is_fraud_at(event, before_us) == weir_event_is_fraud_at(event, as_of_us))
             continue;
         apply_passed(run, event, -1);

@@ -92,10 +92,7 @@ static bool read_events(weir_reader *reader, weir_chunk *chunk, unsigned count, 
         weir_event event = weir_event_unpack(reader, previous);
         if (reader->failed || event.time_us < previous->time_us)
             return false;
-        if (event.amount_minor < chunk->amount_minor_min)
-            chunk->amount_minor_min = event.amount_minor;
-        if (event.amount_minor > chunk->amount_minor_max)
-            chunk->amount_minor_max = event.amount_minor;
+        weir_chunk_note(chunk, &event);
         chunk->events[chunk->end++] = *previous = event;
     }
     return true;

@@ -30,11 +30,22 @@ typedef struct weir_chunk {
     uint8_t begin, end; /* events[begin..end) are retained; begin > 0 only in the first chunk */
     bool dirty;         /* changed since the store last took it */
     bool stored;        /* the store holds a version of it under its id */
-    uint8_t padding[24];
+    bool labelled;      /* may hold events known to be fraud; without it, it holds none */
+    uint8_t padding[23];
     weir_event events[WEIR_CHUNK_EVENT_MAX];
 } weir_chunk;
 
 _Static_assert(sizeof(weir_chunk) == 64 + 64 * WEIR_CHUNK_EVENT_MAX, "a chunk is whole cache lines");
+
+/* Whoever puts an event into a chunk notes it: bounds and `labelled` are over all its events. */
+static inline void weir_chunk_note(weir_chunk *chunk, const weir_event *event)
+{
+    if (event->amount_minor < chunk->amount_minor_min)
+        chunk->amount_minor_min = event->amount_minor;
+    if (event->amount_minor > chunk->amount_minor_max)
+        chunk->amount_minor_max = event->amount_minor;
+    chunk->labelled |= event->label_delay_us != WEIR_LABEL_NONE;
+}
 
 typedef struct weir_history {
     weir_chunk *first, *last;  /* NULL when empty */

@@ -100,6 +100,7 @@ static void check_layout(const weir_history *a, const weir_history *b)
         cr_assert_eq(one->end - one->begin, other->end - other->begin);
         cr_assert_eq(one->amount_minor_min, other->amount_minor_min);
         cr_assert_eq(one->amount_minor_max, other->amount_minor_max);
+        cr_assert_eq(one->labelled, other->labelled);
         cr_assert(!other->next || other->next->previous == other);
     }
     cr_assert(!one && !other);
