@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 enum {
-    EVICT_CARDS_PER_TURN = 512, /* cold ones looked at */
+    EVICT_CARDS_PER_BATCH = 512, /* cold ones looked at */
+    RECORD_SHARE = 32 * 1024,    /* bytes of memory for each record a poll may bring: each may bring in a card, and what
+                                  * is dirty leaves after the poll at the earliest */
     HELD_WAIT_US = 1000,        /* for a record, where the others' progress may let a lane go at any time */
 };
 
@@ -81,6 +83,14 @@ static bool open_tables(weir_worker *worker)
     return worker->partitions && worker->held && worker->ends;
 }
 
+/* What a poll brings is worked off together, hops and acknowledgements included: the more of it, the fewer requests and
+ * wake-ups an event costs. */
+static size_t poll_max(uint64_t memory_bytes_max)
+{
+    uint64_t count = memory_bytes_max / RECORD_SHARE;
+    return count < WEIR_BATCH_MAX ? WEIR_BATCH_MAX : count < WEIR_POLL_MAX ? (size_t)count : WEIR_POLL_MAX;
+}
+
 weir_status weir_worker_open(const weir_worker_options *options, weir_worker **worker_out, weir_error *error)
 {
     weir_check(options->batch_events_max >= 1 && options->batch_events_max <= WEIR_BATCH_MAX);
@@ -89,6 +99,7 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
         return weir_error_set(error, WEIR_FULL, "no memory for a worker");
     worker->options = *options;
     worker->ruleset = options->ruleset;
+    worker->poll_max = poll_max(options->memory_bytes_max);
     worker->partition_count = options->shape.partition_count;
     worker->stage_count = options->shape.stage_count;
     if (worker->stage_count > 1 && worker->partition_count > WEIR_CHAIN_PARTITION_MAX) {
@@ -236,6 +247,17 @@ static int64_t durable_below(weir_partition *partition)
     return acked < committed ? acked : committed;
 }
 
+/* A step for each batch that came, so that checkpoints keep up with a worker that is busy. */
+static weir_status step_state(weir_worker *worker, weir_partition *partition, weir_error *error)
+{
+    int64_t durable = durable_below(partition), now_us = weir_clock_monotonic_us(worker->options.clock);
+    weir_status status = WEIR_OK;
+    for (size_t steps = 1 + worker->turn_events / WEIR_BATCH_MAX; steps > 0 && status == WEIR_OK; steps--)
+        status = weir_state_step(partition->state, partition->position, durable, now_us, partition->event_clock_us,
+                                 error);
+    return status;
+}
+
 static void tend(weir_worker *worker, weir_partition *partition)
 {
     if (weir_partition_phase(partition) == WEIR_PHASE_OPEN)
@@ -243,9 +265,7 @@ static void tend(weir_worker *worker, weir_partition *partition)
     weir_partition_publish(partition);
     weir_worker_pass_milestones(worker, partition);
     weir_error error;
-    weir_status status =
-        weir_state_step(partition->state, partition->position, durable_below(partition),
-                        weir_clock_monotonic_us(worker->options.clock), partition->event_clock_us, &error);
+    weir_status status = step_state(worker, partition, &error);
     bool store_failing = status == WEIR_FULL || status == WEIR_IO;
     if (store_failing && !atomic_load_explicit(&partition->store_failing, memory_order_relaxed))
         weir_metrics_add(worker->metrics, WEIR_METRIC_COMMIT_FAILURES, 1); /* scoring goes on from RAM */
@@ -255,6 +275,13 @@ static void tend(weir_worker *worker, weir_partition *partition)
     if (status != WEIR_OK)
         weir_worker_fail(worker, status, "%s partition %" PRId32 ": %s", weir_worker_topic(worker, partition),
                          partition->number, error.message);
+}
+
+void weir_worker_make_room(weir_worker *worker)
+{
+    for (size_t i = 0; i < worker->held_count && weir_memory_tight(worker->memory); i++)
+        weir_metrics_add(worker->metrics, WEIR_METRIC_EVICTIONS,
+                         weir_state_evict(worker->partitions[worker->held[i]]->state, EVICT_CARDS_PER_BATCH));
 }
 
 /* Whether anything but records decides over lanes: labels, or the pace of others. */
@@ -321,9 +348,8 @@ size_t weir_worker_turn(weir_worker *worker)
         return 0;
     weir_port *port = worker->options.port;
     int64_t wait_us = steer(worker) == 0 ? worker->options.idle_wait_us : HELD_WAIT_US;
-    /* The hops of a poll go out together: the more of them, the fewer requests the broker has to answer. */
-    size_t most = worker->stage_count > 1 ? (size_t)WEIR_POLL_MAX : worker->options.batch_events_max;
-    size_t record_count = port->ops->poll(port, worker->records, most, wait_us);
+    size_t record_count = port->ops->poll(port, worker->records, worker->poll_max, wait_us);
+    worker->turn_events = 0;
     worker->received_us = weir_clock_monotonic_us(worker->options.clock);
     if (record_count > 0) {
         process(worker, record_count);
@@ -334,9 +360,7 @@ size_t weir_worker_turn(weir_worker *worker)
         return record_count;
     for (size_t i = 0; i < worker->held_count; i++)
         tend(worker, worker->partitions[worker->held[i]]);
-    for (size_t i = 0; i < worker->held_count && weir_memory_tight(worker->memory); i++)
-        weir_metrics_add(worker->metrics, WEIR_METRIC_EVICTIONS,
-              weir_state_evict(worker->partitions[worker->held[i]]->state, EVICT_CARDS_PER_TURN));
+    weir_worker_make_room(worker);
     if (worker->received_us - worker->gauged_us >= WEIR_US_PER_SECOND)
         show_gauges(worker);
     return record_count;

@@ -146,8 +146,10 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
         note_finished(worker, partition, &jobs[i]);
     partition->through = jobs[count - 1].sequence + 1;
+    worker->turn_events += count;
     if (!partition->hops)
         weir_worker_settle(worker, partition);
+    weir_worker_make_room(worker);
 }
 
 void weir_worker_settle(weir_worker *worker, weir_partition *partition)
@@ -202,12 +204,17 @@ static bool process_batch(weir_worker *worker, weir_partition *partition, const 
     return done == job_count;
 }
 
+static bool may_go_on(const weir_worker *worker, const weir_partition *partition)
+{
+    return !weir_worker_failed(worker) && weir_partition_phase(partition) != WEIR_PHASE_BRAKED;
+}
+
 static void process_transactions(weir_worker *worker, weir_partition *partition, const weir_record *records,
                                  size_t count)
 {
     weir_port *port = worker->options.port;
     size_t first = 0, done;
-    for (bool goes_on = true; goes_on && first < count && !weir_worker_failed(worker); first += done) {
+    for (bool goes_on = true; goes_on && first < count && may_go_on(worker, partition); first += done) {
         size_t left = count - first, most = worker->options.batch_events_max;
         goes_on = process_batch(worker, partition, records + first, left < most ? left : most, &done);
     }

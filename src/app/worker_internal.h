@@ -55,6 +55,8 @@ struct weir_worker {
     int64_t received_us, received_wall_us; /* when the batch in hand came */
     int64_t gauged_us;
     uint32_t lives; /* lanes begun so far */
+    size_t poll_max;    /* records a poll may bring */
+    size_t turn_events; /* applied since the last poll */
     uint64_t loads_shown;
     int64_t judged[2][2]; /* labelled events counted by this worker, by fraud and alerted */
     double values[WEIR_PLAN_FEATURE_MAX];
@@ -97,6 +99,8 @@ void weir_worker_fail(weir_worker *worker, weir_status status, const char *forma
 bool weir_worker_failed(const weir_worker *worker);
 /* Hears what has been acknowledged, waiting up to wait_us when nothing has. A sign of life. */
 void weir_worker_take_acks(weir_worker *worker, int64_t wait_us);
+/* Evicts cold cards where memory is tight. Between batches: their jobs' entities may go. */
+void weir_worker_make_room(weir_worker *worker);
 /* Tells the service how far the partition is. */
 void weir_partition_publish(weir_partition *partition);
 /* Whether records of this offset are still to be processed. */

@@ -8,8 +8,8 @@
 
 enum {
     LINE_SIZE = 64,
-    PREFETCH_LEVEL_COUNT = 3,
-    PREFETCH_DISTANCE = 8, /* items between two levels of prefetching: about as long as memory takes */
+    PREFETCH_LEVEL_COUNT = 4,
+    PREFETCH_DISTANCE = 4, /* items between two levels of prefetching: about as long as memory takes */
 };
 
 /* A row of weights a model, a place a column of the plan; 0 where the model has no such feature. `missing_logits` is

@@ -150,10 +150,16 @@ ALWAYS_INLINE void prefetch_crossed(weir_history_cursor at)
     __builtin_prefetch(&at.chunk->events[at.index % WEIR_CHUNK_EVENT_MAX]);
 }
 
-/* The event it will then stand before. */
-ALWAYS_INLINE void prefetch_next(weir_history_cursor at)
+/* The event it will then stand before; with another step, the one behind that, if it is crossed too. */
+ALWAYS_INLINE void prefetch_next(weir_history_cursor at, int64_t until_us, int steps)
 {
     at.index++;
+    for (; steps > 0; steps--, at.index++) {
+        weir_history_settle(&at);
+        const weir_event *event = weir_history_peek(&at);
+        if (!event || event->time_us > until_us)
+            return;
+    }
     if (at.index < at.chunk->end) {
         __builtin_prefetch(&at.chunk->events[at.index]);
     } else if (at.chunk->next) {
@@ -175,7 +181,7 @@ ALWAYS_INLINE void prefetch_edges(const weir_stage *stage, const weir_running *r
         if (level == 1)
             prefetch_crossed(weir_place_cursor(seen));
         else
-            prefetch_next(weir_place_cursor(seen));
+            prefetch_next(weir_place_cursor(seen), at_us - stage->lags_us[i], level - 2);
     }
 }
 
