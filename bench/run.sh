@@ -19,10 +19,11 @@ warm_seconds=5                                # of traffic before that
 micro_timeout_s=600
 state_memory_mib=1024
 fetch_memory_mib=256
-backlog_days=30      # of event time, in the backlog with two stages ...
-backlog_drift_max=4h # ... and alignment.drift_max there
+backlog_days=30       # of event time, in the backlog with two stages ...
+backlog_drift_max=24h # ... and alignment.drift_max there: less than the shortest delay of the model's labelled features
 linger_ms=1         # of both senders, relay's and weir's
 catchup_linger_ms=5 # the same with a backlog: a request a partition and millisecond would go to the broker's CPU
+two_stage_catchup_linger_ms=50 # and with two hops, which are requests of both kinds
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -206,7 +207,7 @@ bench_catchup() {
 }
 
 bench_two_stage_catchup() {
-    local kind=two_stage_catchup weir_rate relay_rate linger_ms=$catchup_linger_ms
+    local kind=two_stage_catchup weir_rate relay_rate linger_ms=$two_stage_catchup_linger_ms
     prepare_kafka
     make_topic "${kind}_labels" 8
     catch_up "$kind" --days "$backlog_days" --labels "${kind}_labels"

@@ -2,6 +2,7 @@
 
 #include "weir/base/check.h"
 #include "weir/base/units.h"
+#include "weir/log/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@ enum {
     EVICT_CARDS_PER_BATCH = 512, /* cold ones looked at */
     RECORD_SHARE = 32 * 1024,    /* bytes of memory for each record a poll may bring: each may bring in a card, and what
                                   * is dirty leaves after the poll at the earliest */
+    FULL_TOLD_INTERVAL_US = 60 * 1000 * 1000,
     HELD_WAIT_US = 1000,        /* for a record, where the others' progress may let a lane go at any time */
 };
 
@@ -284,6 +286,39 @@ void weir_worker_make_room(weir_worker *worker)
                          weir_state_evict(worker->partitions[worker->held[i]]->state, EVICT_CARDS_PER_BATCH));
 }
 
+/* Whether memory is full and a checkpoint will make room. Otherwise what cannot be taken in ends the worker. */
+static bool waits_for_room(const weir_worker *worker)
+{
+    bool dirty = false;
+    if (!weir_memory_full(worker->memory))
+        return false;
+    for (size_t i = 0; i < worker->held_count && !dirty; i++) {
+        weir_state_stats stats;
+        weir_state_stats_read(worker->partitions[worker->held[i]]->state, &stats);
+        dirty = stats.oldest_dirty_offset >= 0;
+    }
+    return dirty;
+}
+
+/* The back-pressure of a state that grows faster than it is written: no records until some of it can be evicted. */
+static size_t poll_records(weir_worker *worker, int64_t wait_us)
+{
+    weir_port *port = worker->options.port;
+    bool waits = waits_for_room(worker);
+    int64_t now_us = weir_clock_monotonic_us(worker->options.clock);
+    if (waits && (worker->full_told_us == 0 || now_us - worker->full_told_us > FULL_TOLD_INTERVAL_US)) {
+        worker->full_told_us = now_us;
+        weir_log(WEIR_LOG_WARN, "state_memory_full", weir_log_int("worker", (int64_t)worker->options.index),
+                 weir_log_text("effect", "no records are taken until a checkpoint makes room; a larger state.memory "
+                                         "avoids the wait"));
+    }
+    weir_metrics_add(worker->metrics, WEIR_METRIC_MEMORY_WAITS, waits);
+    size_t record_count = port->ops->poll(port, worker->records, waits ? 0 : worker->poll_max, wait_us);
+    if (waits)
+        weir_worker_take_acks(worker, WEIR_ACK_WAIT_US);
+    return record_count;
+}
+
 /* Whether anything but records decides over lanes: labels, or the pace of others. */
 static bool is_steered(const weir_worker *worker)
 {
@@ -348,7 +383,7 @@ size_t weir_worker_turn(weir_worker *worker)
         return 0;
     weir_port *port = worker->options.port;
     int64_t wait_us = steer(worker) == 0 ? worker->options.idle_wait_us : HELD_WAIT_US;
-    size_t record_count = port->ops->poll(port, worker->records, worker->poll_max, wait_us);
+    size_t record_count = poll_records(worker, wait_us);
     worker->turn_events = 0;
     worker->received_us = weir_clock_monotonic_us(worker->options.clock);
     if (record_count > 0) {

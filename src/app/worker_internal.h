@@ -57,6 +57,7 @@ struct weir_worker {
     uint32_t lives; /* lanes begun so far */
     size_t poll_max;    /* records a poll may bring */
     size_t turn_events; /* applied since the last poll */
+    int64_t full_told_us; /* monotonic: when the log last heard of a full memory; 0 = never */
     uint64_t loads_shown;
     int64_t judged[2][2]; /* labelled events counted by this worker, by fraud and alerted */
     double values[WEIR_PLAN_FEATURE_MAX];

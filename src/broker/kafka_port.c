@@ -130,9 +130,9 @@ static size_t poll_records(weir_port *base, weir_record *records, size_t max, in
     weir_check(port->message_count == 0);
     if (max > WEIR_POLL_MAX)
         max = WEIR_POLL_MAX;
+    rd_kafka_consume_queue(port->bell, 0);
     if (max == 0)
         return 0;
-    rd_kafka_consume_queue(port->bell, 0);
     size_t count = sweep(port, records, max);
     if (count > 0 || wait_us <= 0)
         return count;

@@ -20,6 +20,9 @@ static const weir_metric_row ROWS[WEIR_METRIC_COUNT] = {
                             "Records handed to the producer for the scores topic."},
     [WEIR_METRIC_EVICTIONS] = {"weir_evictions_total", WEIR_METRIC_COUNTER, WEIR_METRIC_IN_SHARD_SUM, {0},
                                "Entities moved out of memory to stay within its bound."},
+    [WEIR_METRIC_MEMORY_WAITS] = {"weir_memory_waits_total", WEIR_METRIC_COUNTER, WEIR_METRIC_IN_SHARD_SUM, {0},
+                                  "Turns in which a worker took no records: its share of state.memory was full of what "
+                                  "no checkpoint has yet."},
     [WEIR_METRIC_CARD_LOADS] = {"weir_card_loads_total", WEIR_METRIC_COUNTER, WEIR_METRIC_IN_SHARD_SUM, {0},
                                 "Entities read back from the store on their return."},
     [WEIR_METRIC_COMMIT_FAILURES] = {"weir_commit_failures_total", WEIR_METRIC_COUNTER, WEIR_METRIC_IN_SHARD_SUM, {0},

@@ -109,6 +109,11 @@ bool weir_memory_tight(const weir_memory *memory)
     return weir_memory_used(memory) > memory->bytes_max - (headroom < HEADROOM_MAX ? headroom : HEADROOM_MAX);
 }
 
+bool weir_memory_full(const weir_memory *memory)
+{
+    return weir_memory_used(memory) > memory->bytes_max;
+}
+
 void *weir_memory_map(weir_memory *memory, size_t size)
 {
     size = rounded(size, PAGE);

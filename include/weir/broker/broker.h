@@ -80,7 +80,7 @@ typedef struct weir_port weir_port;
 typedef struct weir_port_ops {
     /* Up to `max` records (and WEIR_POLL_MAX, and WEIR_POLL_LANE_MAX of a lane) that are here now on lanes not held,
      * one lane's after the other's and each lane's in offset order; among lanes of one rank the first to be looked at
-     * goes round. Waits up to wait_us only when there is none. Valid until release. */
+     * goes round. Waits up to wait_us only when there is none. Valid until release. With a max of 0 a sign of life. */
     size_t (*poll)(weir_port *port, weir_record *records, size_t max, int64_t wait_us);
     /* Gives records of the last poll back unread: `count` of them, the rest of one lane's run. They come first when
      * that lane is polled next. Before release. */

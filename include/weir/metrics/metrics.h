@@ -30,6 +30,7 @@ typedef enum weir_metric {
     WEIR_METRIC_MISSING_FEATURES,
     WEIR_METRIC_SCORES,                /* records sent to the scores topic */
     WEIR_METRIC_EVICTIONS,
+    WEIR_METRIC_MEMORY_WAITS,          /* turns without a poll: memory is full of what is not durable yet */
     WEIR_METRIC_CARD_LOADS,            /* entities read back from the store */
     WEIR_METRIC_COMMIT_FAILURES,       /* offset commits and checkpoints that failed */
     WEIR_METRIC_REBALANCES,

@@ -29,6 +29,8 @@ weir_slab *weir_memory_slab(weir_memory *memory);
 uint64_t weir_memory_used(const weir_memory *memory);
 /* Whether a worker should evict (used > bound - headroom of one batch). */
 bool weir_memory_tight(const weir_memory *memory);
+/* Whether the bound is reached: what more comes in has to wait for what can be evicted. */
+bool weir_memory_full(const weir_memory *memory);
 void weir_memory_close(weir_memory *memory);
 
 /* ---- committer: runs store commits in the background ---- */

@@ -448,6 +448,33 @@ Test(worker, what_is_not_held_cannot_be_drained)
 
 /* ---- memory ---- */
 
+Test(worker, a_full_memory_takes_no_records_until_a_checkpoint_makes_room)
+{
+    rig_prepare(&it);
+    it.options.memory_bytes_max = 8 << 20;
+    rig_start(&it);
+    rig_begin(&it, 0, 0, 0, 0);
+    enum { CARDS = 30000 }; /* several times what fits */
+    for (int64_t offset = 0; offset < CARDS; offset++)
+        rig_add(&it, 0, offset, (uint64_t)offset, 500);
+    rig_turn(&it, 500); /* nothing is committed, and so nothing can become durable */
+    weir_error error;
+    cr_assert_eq(weir_worker_failure(it.worker, &error), WEIR_OK, "%s", error.message);
+    uint64_t taken = total(WEIR_METRIC_EVENTS);
+    cr_expect_lt(taken, CARDS / 2);
+    cr_expect_gt(total(WEIR_METRIC_MEMORY_WAITS), 100);
+    rig_turn(&it, 50);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), taken);
+    for (int i = 0; i < 20000 && total(WEIR_METRIC_EVENTS) < CARDS; i++) {
+        weir_worker_committed(it.worker, 0, rig_acked_below(&it, 0));
+        rig_turn(&it, 1);
+    }
+    cr_assert_eq(weir_worker_failure(it.worker, &error), WEIR_OK, "%s", error.message);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), CARDS);
+    cr_expect_eq(weir_fake_port_count(&it.port, WEIR_OUTPUT_SCORES), CARDS, "each once");
+    rig_stop(&it);
+}
+
 Test(worker, cold_cards_leave_memory_and_come_back_as_they_were)
 {
     rig_prepare(&it);
