@@ -509,9 +509,14 @@ Test(kafka, output_is_read_over_markers_and_aborted_records)
     transact(producer, alerts, 2, "aborted", 5, false);  /* 28..32, marker 33 */
     int64_t ends[4], found[2] = {0, -1};
     weir_error error = {0};
-    cr_assert_eq(rig.group->ops->output_ends(rig.group, WEIR_OUTPUT_ALERTS, ends, &error), WEIR_OK, "%s",
-                 error.message);
-    cr_assert(ends[2] == 34 && ends[0] == 0);
+    /* The coordinator answers before its last marker is in the log. */
+    for (int64_t until_us = rig_now_us() + 10 * 1000 * 1000; rig_now_us() < until_us; usleep(10 * 1000)) {
+        cr_assert_eq(rig.group->ops->output_ends(rig.group, WEIR_OUTPUT_ALERTS, ends, &error), WEIR_OK, "%s",
+                     error.message);
+        if (ends[2] >= 34)
+            break;
+    }
+    cr_assert(ends[2] == 34 && ends[0] == 0, "they end at %lld and %lld", (long long)ends[2], (long long)ends[0]);
     cr_assert_eq(rig.group->ops->read_output(rig.group, WEIR_OUTPUT_ALERTS, 2, 5, count_output, found, &error), WEIR_OK,
                  "%s", error.message);
     cr_assert(found[0] == 15 && found[1] == 26, "%lld records, the last at %lld", (long long)found[0],

@@ -319,6 +319,25 @@ Test(worker, a_braked_partition_pauses_alone_and_resumes_when_told)
     rig_stop(&it);
 }
 
+Test(worker, a_brake_leaves_the_rest_of_a_poll_unread)
+{
+    start();
+    rig_begin(&it, 0, 0, 0, 0);
+    enum { COUNT = 500 };
+    for (int64_t offset = 0; offset < COUNT; offset++)
+        rig_add_garbage(&it, 0, offset);
+    rig_turn(&it, 5);
+    cr_expect_eq(rig_phase(&it, 0), WEIR_PHASE_BRAKED);
+    cr_expect_eq(total(WEIR_METRIC_EVENTS), it.options.batch_events_max, "the batch that tripped it, and no more");
+    cr_expect_eq(it.port.unread_count, COUNT - it.options.batch_events_max);
+    for (int i = 0; i < COUNT && total(WEIR_METRIC_EVENTS) < COUNT; i++) {
+        weir_worker_resume_partition(it.worker, 0);
+        rig_turn(&it, 1);
+    }
+    cr_expect_eq(weir_fake_port_count(&it.port, WEIR_OUTPUT_DEAD_LETTERS), COUNT, "each once");
+    rig_stop(&it);
+}
+
 Test(worker, a_replay_does_not_brake)
 {
     start();
