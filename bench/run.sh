@@ -23,7 +23,7 @@ backlog_days=30       # of event time, in the backlog with two stages ...
 backlog_drift_max=24h # ... and alignment.drift_max there: less than the shortest delay of the model's labelled features
 linger_ms=1         # of both senders, relay's and weir's
 catchup_linger_ms=5 # the same with a backlog: a request a partition and millisecond would go to the broker's CPU
-two_stage_catchup_linger_ms=50 # and with two hops, which are requests of both kinds
+two_stage_catchup_linger_ms=20 # and with two hops, which are requests of both kinds
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 

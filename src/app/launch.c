@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,20 +248,9 @@ static void close_all(launched *it)
     weir_rules_close(&it->rules);
 }
 
-/* librdkafka takes and gives back a megabyte of buffers many times a second. Given back to the system each time, they
- * came to a tenth of the process's CPU at 20,000 events a second. */
-static void keep_freed_memory(void)
-{
-    enum { MIB = 1 << 20 };
-    mallopt(M_MMAP_THRESHOLD, 32 * MIB);
-    mallopt(M_TRIM_THRESHOLD, 32 * MIB);
-    mallopt(M_TOP_PAD, 4 * MIB);
-}
-
 weir_status weir_launch_run(const weir_launch *launch, weir_error *error)
 {
     launched it = {.launch = launch};
-    keep_freed_memory();
     weir_status status = open_all(&it, error);
     if (status == WEIR_OK) {
         if (it.admin.http)
