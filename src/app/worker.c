@@ -305,9 +305,9 @@ static size_t poll_records(weir_worker *worker, int64_t wait_us)
 {
     weir_port *port = worker->options.port;
     bool waits = waits_for_room(worker);
-    int64_t now_us = weir_clock_monotonic_us(worker->options.clock);
-    if (waits && (worker->full_told_us == 0 || now_us - worker->full_told_us > FULL_TOLD_INTERVAL_US)) {
-        worker->full_told_us = now_us;
+    if (waits &&
+        (worker->full_told_us == 0 || worker->received_us - worker->full_told_us > FULL_TOLD_INTERVAL_US)) {
+        worker->full_told_us = worker->received_us;
         weir_log(WEIR_LOG_WARN, "state_memory_full", weir_log_int("worker", (int64_t)worker->options.index),
                  weir_log_text("effect", "no records are taken until a checkpoint makes room; a larger state.memory "
                                          "avoids the wait"));

@@ -28,9 +28,6 @@ typedef enum weir_label_outcome { /* values of weir_labels_total's label: weir_l
     WEIR_LABEL_OUTCOME_COUNT
 } weir_label_outcome;
 
-_Static_assert((int)WEIR_POLL_LANE_MAX <= (int)WEIR_LABEL_INBOX_SIZE - (int)WEIR_LABEL_INBOX_FULL,
-               "a poll's labels find room in an inbox that is not full");
-
 struct weir_worker {
     weir_worker_options options;
     size_t stage_count;

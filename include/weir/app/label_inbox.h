@@ -10,10 +10,14 @@
 #define WEIR_APP_LABEL_INBOX_H
 
 #include "weir/base/status.h"
+#include "weir/broker/broker.h"
 #include "weir/codec/label.h"
 
-/* The ring, and how full it may get before its lane is held: a poll may still bring a batch. */
-enum { WEIR_LABEL_INBOX_SIZE = 4096, WEIR_LABEL_INBOX_FULL = WEIR_LABEL_INBOX_SIZE - 2048 };
+/* The ring (a power of two), and how full it may get before its lane is held: one more poll finds room. */
+enum {
+    WEIR_LABEL_INBOX_SIZE = 2 * WEIR_POLL_LANE_MAX,
+    WEIR_LABEL_INBOX_FULL = WEIR_LABEL_INBOX_SIZE - WEIR_POLL_LANE_MAX - 1
+};
 
 typedef struct weir_label_slot weir_label_slot;
 

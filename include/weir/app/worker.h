@@ -1,6 +1,6 @@
 /* A worker: one thread that owns some lanes outright (partitions of the stages' topics; broker.h numbers them).
  *
- * Each turn takes what is there (up to a batch, no waiting for more), runs it through the pipeline, emits or hands on
+ * Each turn takes what is there (no waiting for more), runs it through the pipeline, emits or hands on
  * to the next stage, hears acknowledgements, and gives the states of its partitions a little time. Between turns it
  * answers calls from the service thread. Nothing is shared with other workers but the read-only ruleset, the
  * alignment's limit and how far each lane is.
