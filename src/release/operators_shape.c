@@ -209,7 +209,7 @@ static weir_status pick_range(weir_fold_step *step, const weir_fold_value *map, 
 weir_status weir_operator_slice(weir_fold_step *step, weir_fold_value *out)
 {
     const weir_fold_value *map;
-    double begin, end, stride = 1;
+    double begin = 0, end = 0, stride = 1;
     int64_t axis;
     weir_status status = weir_operator_map(step, 0, &map);
     if (status == WEIR_OK)
