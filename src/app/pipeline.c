@@ -2,6 +2,7 @@
 
 #include "weir/base/check.h"
 #include "weir/base/hash.h"
+#include "weir/base/prefetch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -95,21 +96,21 @@ static void name_entity(const weir_plan *plan, size_t stage, const weir_transact
 
 /* ---- a batch ---- */
 
-enum { PAYLOADS_AHEAD = 4, PREFETCH_SIZE_MAX = 256, LINE_SIZE = 64 };
+enum { PAYLOADS_AHEAD = 4, PREFETCH_SIZE_MAX = 256 };
 
-/* Inlined before gcc finds that it does nothing but prefetch, and drops it. */
-static inline __attribute__((always_inline)) void prefetch_payload(weir_span payload)
+static void prefetch_payload(weir_span payload)
 {
-    size_t size = payload.size < PREFETCH_SIZE_MAX ? payload.size : PREFETCH_SIZE_MAX;
-    for (size_t at = 0; at < size; at += LINE_SIZE)
-        __builtin_prefetch(payload.data + at);
+    weir_prefetch_block(payload.data, payload.size < PREFETCH_SIZE_MAX ? payload.size : PREFETCH_SIZE_MAX);
 }
 
 void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
                           size_t count)
 {
     const weir_plan *plan = weir_ruleset_plan(ruleset);
-    uint64_t hashes[WEIR_BATCH_MAX];
+    struct {
+        uint64_t hash;
+        size_t size;
+    } keys[WEIR_BATCH_MAX];
     weir_check(count <= WEIR_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
@@ -123,12 +124,13 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
             continue;
         entity_name name;
         name_entity(plan, stage, &job->transaction, &name);
-        hashes[i] = name.hash;
-        weir_state_prefetch(job->state, name.hash, 0);
+        keys[i].hash = name.hash;
+        keys[i].size = name.key.size;
+        weir_state_prefetch_slot(job->state, name.hash);
     }
     for (size_t i = 0; i < count; i++)
         if (jobs[i].fate != WEIR_FATE_REJECTED)
-            weir_state_prefetch(jobs[i].state, hashes[i], 1);
+            weir_state_prefetch_entity(jobs[i].state, keys[i].hash, keys[i].size);
 }
 
 /* Finds every entity and lines up the events that are news to it. An entity's applied_offset moves only after the

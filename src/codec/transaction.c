@@ -65,6 +65,7 @@ typedef struct wire_message {
     weir_span texts[FIELD_END];
     double latitude, longitude;
     bool has_location;
+    uint16_t currency, country; /* packed, once the message is read; 0: absent, or not a code */
 } wire_message;
 
 static const uint8_t WIRE_TYPES[FIELD_END] = {
@@ -79,7 +80,7 @@ static const uint8_t WIRE_TYPES[FIELD_END] = {
 static bool read_location(weir_span bytes, wire_message *message)
 {
     weir_reader reader = weir_reader_of(bytes);
-    weir_wire_field field;
+    weir_wire_field field = {0};
     while (weir_wire_next(&reader, &field)) {
         if (field.number > LONGITUDE)
             continue;
@@ -153,11 +154,16 @@ static inline void take_in_order(weir_reader *reader, wire_message *message)
     take_number(reader, OUTCOME, message);
 }
 
+static uint16_t pack_code(weir_span letters)
+{
+    return letters.size ? weir_code_pack(letters.data, letters.size) : 0;
+}
+
 /* A known field of another wire type makes the message undecodable, as in protobuf-c. */
 static bool read_message(weir_span bytes, wire_message *message)
 {
     weir_reader reader = weir_reader_of(bytes);
-    weir_wire_field field;
+    weir_wire_field field = {0};
     take_in_order(&reader, message);
     while (weir_wire_next(&reader, &field)) {
         if (field.number >= FIELD_END)
@@ -171,6 +177,8 @@ static bool read_message(weir_span bytes, wire_message *message)
         else if (!read_location(field.bytes, message))
             return false;
     }
+    message->currency = pack_code(message->texts[CURRENCY]);
+    message->country = pack_code(message->texts[MERCHANT_COUNTRY]);
     return !reader.failed;
 }
 
@@ -265,11 +273,6 @@ static weir_reject check_presence(const wire_message *wire, weir_transaction *tr
     return WEIR_ACCEPTED;
 }
 
-static uint16_t pack_code(weir_span letters)
-{
-    return letters.size ? weir_code_pack(letters.data, letters.size) : 0;
-}
-
 static bool is_degrees(double value, double limit)
 {
     return value >= -limit && value <= limit; /* NaN is neither */
@@ -286,11 +289,11 @@ static const char *absurd_field(const wire_message *wire, const weir_decode_limi
         return "event_time_us";
     if (amount_minor < -WEIR_AMOUNT_MINOR_MAX || amount_minor > WEIR_AMOUNT_MINOR_MAX)
         return "amount_minor";
-    if (wire->texts[CURRENCY].size != 3 || pack_code(wire->texts[CURRENCY]) == 0)
+    if (wire->texts[CURRENCY].size != 3 || wire->currency == 0)
         return "currency";
     if ((uint32_t)wire->numbers[MCC] > MCC_MAX)
         return "mcc";
-    if (wire->texts[MERCHANT_COUNTRY].size != 0 && pack_code(wire->texts[MERCHANT_COUNTRY]) == 0)
+    if (wire->texts[MERCHANT_COUNTRY].size != 0 && wire->country == 0)
         return "merchant_country";
     if (!is_degrees(wire->latitude, 90))
         return "location.latitude";
@@ -311,8 +314,8 @@ static void fill_event(const wire_message *wire, weir_transaction *transaction)
     event->time_us = (int64_t)wire->numbers[EVENT_TIME_US];
     event->amount_minor = (int64_t)wire->numbers[AMOUNT_MINOR];
     event->mcc = (uint32_t)wire->numbers[MCC];
-    event->currency = pack_code(wire->texts[CURRENCY]);
-    event->country = pack_code(wire->texts[MERCHANT_COUNTRY]);
+    event->currency = wire->currency;
+    event->country = wire->country;
     event->channel = known(wire->numbers[CHANNEL], WEIR_CHANNEL_COUNT);
     event->entry = known(wire->numbers[ENTRY_MODE], WEIR_ENTRY_COUNT);
     event->outcome = known(wire->numbers[OUTCOME], WEIR_OUTCOME_COUNT);

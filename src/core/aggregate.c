@@ -69,11 +69,14 @@ static double double_of(unsigned __int128 value)
     return value >> 63 == 0 ? (double)(int64_t)value : high + (double)(uint64_t)value;
 }
 
-/* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers. When the amounts are so
- * large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with r = S - n m the
- * deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters cancels. */
+/* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers, of which S^2 <= n Q. When the
+ * amounts are so large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with
+ * r = S - n m the deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters cancels. */
 static double scaled_deviations(uint32_t count, int64_t sum, unsigned __int128 squares)
 {
+    uint64_t scaled;
+    if (squares >> 64 == 0 && !__builtin_mul_overflow((uint64_t)squares, count, &scaled) && scaled <= INT64_MAX)
+        return (double)(int64_t)(scaled - (uint64_t)sum * (uint64_t)sum);
     if (squares >> 64 == 0)
         return double_of((unsigned __int128)(uint64_t)squares * count - (unsigned __int128)((__int128)sum * sum));
     int64_t m = sum / count;
@@ -82,34 +85,65 @@ static double scaled_deviations(uint32_t count, int64_t sum, unsigned __int128 s
     return double_of(about_m) * (double)count - (double)r * (double)r;
 }
 
-/* Missing below two events, without a branch: 0 / 0. */
-static double deviation(uint32_t count, int64_t sum, unsigned __int128 squares, double minor_per_major)
+/* The numbers of a few windows side by side, because dividing is most of the work and two can be divided at once. */
+enum { SPREADS_ABREAST = 8 };
+
+typedef struct spread_numbers {
+    double counts[SPREADS_ABREAST];     /* events */
+    double sums[SPREADS_ABREAST];       /* minor units, then the sum in major ones */
+    double means[SPREADS_ABREAST];      /* major units */
+    double deviations[SPREADS_ABREAST]; /* scaled_deviations, then the sample standard deviation */
+} spread_numbers;
+
+/* What nobody asked for has both its offsets at 0, the block's header, and so a difference of 0. */
+static void collect_spreads(const weir_run *run, const weir_spread *spreads, unsigned count, spread_numbers *numbers)
 {
-    double n = count;
-    return sqrt(scaled_deviations(count, sum, squares) / (n * (n - 1) * minor_per_major * minor_per_major));
+    for (unsigned i = 0; i < count; i++) {
+        const weir_spread *spread = &spreads[i];
+        uint32_t events = count_between(run, spread->count_head, spread->count_tail);
+        int64_t sum = sum_between(run, spread->sum_head, spread->sum_tail);
+        numbers->counts[i] = events;
+        numbers->sums[i] = (double)sum;
+        numbers->deviations[i] =
+            spread->slots[WEIR_SPREAD_STD] == WEIR_SLOT_NONE
+                ? 0
+                : scaled_deviations(events, sum, squares_between(run, spread->squares_head, spread->squares_tail));
+    }
 }
 
-/* Nobody asked: an offset of 0 is the block's header. */
-static void read_spread(const weir_run *run, const weir_spread *spread, double *registers)
+/* The mean of no events and the deviation of fewer than two are missing, without a branch: 0 / 0. */
+static void divide_spreads(spread_numbers *numbers, unsigned count, double minor_per_major)
 {
-    const uint32_t *slots = spread->slots;
-    uint32_t count = spread->count_head ? count_between(run, spread->count_head, spread->count_tail) : 0;
-    int64_t sum = spread->sum_head ? sum_between(run, spread->sum_head, spread->sum_tail) : 0;
-    if (slots[WEIR_SPREAD_COUNT] != WEIR_SLOT_NONE)
-        registers[slots[WEIR_SPREAD_COUNT]] = count;
-    if (slots[WEIR_SPREAD_SUM] != WEIR_SLOT_NONE)
-        registers[slots[WEIR_SPREAD_SUM]] = (double)sum / run->minor_per_major;
-    if (slots[WEIR_SPREAD_MEAN] != WEIR_SLOT_NONE) /* 0 / 0 of no events is missing */
-        registers[slots[WEIR_SPREAD_MEAN]] = (double)sum / (count * run->minor_per_major);
-    if (slots[WEIR_SPREAD_STD] != WEIR_SLOT_NONE)
-        registers[slots[WEIR_SPREAD_STD]] = deviation(
-            count, sum, squares_between(run, spread->squares_head, spread->squares_tail), run->minor_per_major);
+    for (unsigned i = 0; i < count; i++) {
+        double n = numbers->counts[i];
+        numbers->means[i] = numbers->sums[i] / (n * minor_per_major);
+        numbers->sums[i] /= minor_per_major;
+        numbers->deviations[i] =
+            sqrt(numbers->deviations[i] / (n * (n - 1) * minor_per_major * minor_per_major));
+    }
+}
+
+static void put_number(double *registers, uint32_t slot, double number)
+{
+    if (slot != WEIR_SLOT_NONE)
+        registers[slot] = number;
 }
 
 void weir_run_read_spreads(const weir_run *run, const weir_reading *reading, double *registers)
 {
-    for (uint32_t i = 0; i < reading->spread_count; i++)
-        read_spread(run, &reading->spreads[i], registers);
+    spread_numbers numbers;
+    for (uint32_t from = 0; from < reading->spread_count; from += SPREADS_ABREAST) {
+        const weir_spread *spreads = reading->spreads + from;
+        uint32_t left = reading->spread_count - from, count = left < SPREADS_ABREAST ? left : SPREADS_ABREAST;
+        collect_spreads(run, spreads, count, &numbers);
+        divide_spreads(&numbers, count, run->minor_per_major);
+        for (uint32_t i = 0; i < count; i++) {
+            put_number(registers, spreads[i].slots[WEIR_SPREAD_COUNT], numbers.counts[i]);
+            put_number(registers, spreads[i].slots[WEIR_SPREAD_SUM], numbers.sums[i]);
+            put_number(registers, spreads[i].slots[WEIR_SPREAD_MEAN], numbers.means[i]);
+            put_number(registers, spreads[i].slots[WEIR_SPREAD_STD], numbers.deviations[i]);
+        }
+    }
 }
 
 static double load_rate(weir_run *run, const weir_load *load)

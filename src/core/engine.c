@@ -8,7 +8,7 @@
 
 enum {
     LINE_SIZE = 64,
-    PREFETCH_LEVEL_COUNT = 4,
+    PREFETCH_LEVEL_COUNT = 3,
     PREFETCH_DISTANCE = 4, /* items between two levels of prefetching: about as long as memory takes */
 };
 
@@ -30,7 +30,6 @@ struct weir_engine {
     size_t column_max, register_max;
     double *registers; /* WEIR_BATCH_MAX rows, of which a plan of one stage uses the first alone: it stays warm */
     double *values;    /* WEIR_BATCH_MAX rows of the plan's values, as handed out */
-    double *row;       /* of the item in hand: 0 for missing, as multiplied */
 };
 
 /* --- ruleset ------------------------------------------------------------------------------------------------- */
@@ -139,7 +138,7 @@ static size_t doubles_size(size_t count)
 size_t weir_engine_size(size_t feature_count_max, size_t register_count_max)
 {
     return line_up(sizeof(weir_engine)) + doubles_size(WEIR_BATCH_MAX * register_count_max) +
-           doubles_size(WEIR_BATCH_MAX * feature_count_max) + doubles_size(feature_count_max);
+           doubles_size(WEIR_BATCH_MAX * feature_count_max);
 }
 
 weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t register_count_max)
@@ -153,9 +152,6 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
     engine->registers = (double *)at;
     at += doubles_size(WEIR_BATCH_MAX * register_count_max);
     engine->values = (double *)at;
-    at += doubles_size(WEIR_BATCH_MAX * feature_count_max);
-    engine->row = (double *)at;
-    memset(engine->row, 0, doubles_size(feature_count_max));
     return engine;
 }
 
@@ -164,38 +160,56 @@ weir_engine *weir_engine_init(void *memory, size_t feature_count_max, size_t reg
 /* cblas_dgemm takes its scratch from a pool that serial OpenBLAS does not lock: with two workers, one product in some
  * hundred thousand came out with another's numbers. cblas_ddot has no scratch, and a row's bits depend on nothing but
  * the row. */
-static void multiply_row(const weir_engine *engine, const weir_ruleset *ruleset, double products[WEIR_MODEL_COLUMNS])
+static void multiply_row(const weir_ruleset *ruleset, const double *row, double products[WEIR_MODEL_COLUMNS])
 {
     for (size_t m = 0; m < ruleset->model_count; m++)
-        products[m] = cblas_ddot((int)ruleset->column_count, engine->row, 1,
-                                 ruleset->weights + m * ruleset->column_count, 1);
+        products[m] =
+            cblas_ddot((int)ruleset->column_count, row, 1, ruleset->weights + m * ruleset->column_count, 1);
 }
 
 void weir_engine_warm(weir_engine *engine, const weir_ruleset *ruleset)
 {
     double products[WEIR_MODEL_COLUMNS];
     weir_check(ruleset->column_count <= engine->column_max);
-    multiply_row(engine, ruleset, products);
+    memset(engine->values, 0, ruleset->column_count * sizeof *engine->values);
+    multiply_row(ruleset, engine->values, products);
+}
+
+/* The features' values in a row, and 0 where one is missing. Lists those; returns how many.
+ * A branch beat two ways without one (71 against 97 ns an event). */
+static size_t take_values(const weir_ruleset *ruleset, const double *registers, double *values,
+                          uint16_t missing_out[WEIR_PLAN_FEATURE_MAX])
+{
+    const uint32_t *sources = weir_plan_feature_registers(ruleset->plan);
+    size_t count = ruleset->column_count, missing_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = registers[sources[i]];
+        values[i] = value;
+        if (weir_model_is_missing(value)) {
+            values[i] = 0;
+            missing_out[missing_count++] = (uint16_t)i;
+        }
+    }
+    return missing_count;
 }
 
 /* Scores an item by its values: 0 where missing, with what each model counts a missing value as summed aside in
  * column order, because models may impute the same column differently. */
-static void score_item(weir_engine *engine, const weir_ruleset *ruleset, weir_engine_item *item, double *values)
+static void score_item(const weir_ruleset *ruleset, weir_engine_item *item, double *values)
 {
     double products[WEIR_MODEL_COLUMNS] = {0}, corrections[WEIR_MODEL_COLUMNS] = {0};
+    uint16_t missing[WEIR_PLAN_FEATURE_MAX];
+    size_t missing_count = take_values(ruleset, item->registers, values, missing);
+    multiply_row(ruleset, values, products);
     item->values = values;
     item->missing_count = 0;
-    for (size_t i = 0; i < ruleset->column_count; i++) {
-        engine->row[i] = values[i];
-        if (!weir_model_is_missing(values[i])) /* a branch beat two ways without one (71 against 97 ns an event) */
-            continue;
-        engine->row[i] = 0;
-        values[i] = NAN;
-        item->missing_count += ruleset->champion_uses[i];
+    for (size_t i = 0; i < missing_count; i++) {
+        size_t column = missing[i];
+        values[column] = NAN;
+        item->missing_count += ruleset->champion_uses[column];
         for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
-            corrections[m] += ruleset->missing_logits[i * WEIR_MODEL_COLUMNS + m];
+            corrections[m] += ruleset->missing_logits[column * WEIR_MODEL_COLUMNS + m];
     }
-    multiply_row(engine, ruleset, products);
     for (size_t m = 0; m < WEIR_MODEL_COLUMNS; m++)
         item->logits[m] = products[m] + (ruleset->biases[m] + corrections[m]);
     item->score = weir_model_score(ruleset->models[0], item->logits[0]);
@@ -212,12 +226,13 @@ static void leave_unscored(weir_engine_item *item)
 }
 
 /* Each level runs ahead of the next. `ahead` counts from the item that level 0 has come to. */
-static void prefetch(const weir_plan *plan, const weir_engine_item *items, size_t count, size_t ahead)
+static void prefetch(const weir_plan *plan, weir_engine_item *items, size_t count, size_t ahead)
 {
     for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
         size_t index = ahead - (size_t)level * PREFETCH_DISTANCE;
         if (index < count && items[index].history) /* wraps when the level has not begun */
-            weir_plan_prefetch(plan, items[index].history, items[index].event.time_us, level);
+            weir_plan_prefetch(plan, items[index].history, items[index].event.time_us, level,
+                               &items[index].moving);
     }
 }
 
@@ -249,9 +264,8 @@ static weir_status take_item(weir_engine *engine, const weir_ruleset *ruleset, s
         leave_unscored(item);
         return WEIR_OK;
     }
-    double *values = engine->values + index * ruleset->column_count;
-    weir_plan_finish(plan, &item->event, item->registers, values);
-    score_item(engine, ruleset, item, values);
+    weir_plan_compute(plan, &item->event, item->registers);
+    score_item(ruleset, item, engine->values + index * ruleset->column_count);
     return WEIR_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "core/plan_internal.h"
 
 #include "weir/base/check.h"
+#include "weir/base/prefetch.h"
 
 #include <math.h>
 
@@ -124,79 +125,66 @@ weir_status weir_plan_keep(const weir_plan *plan, size_t stage, weir_history *hi
 
 /* --- cache --- */
 
-/* gcc takes a function that only prefetches for one without an effect, and drops calls of it (seen with gcc 12: the
- * engine then ran a fifth slower than before it had been cut into these functions). Inlined first, they stay. */
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-ALWAYS_INLINE void prefetch_lines(const void *from, size_t size)
-{
-    enum { LINE = 64 };
-    for (size_t at = 0; at < size; at += LINE)
-        __builtin_prefetch((const uint8_t *)from + at);
-}
-
-ALWAYS_INLINE void prefetch_block(const weir_history *history)
-{
-    if (history->running)
-        prefetch_lines(history->running, history->running_size);
-    if (history->last)
-        __builtin_prefetch(history->last, 1);
-}
-
 /* The event that an edge is about to cross, and its chunk's header, which says what comes next. */
-ALWAYS_INLINE void prefetch_crossed(weir_history_cursor at)
+static void prefetch_crossed(weir_history_cursor at)
 {
-    __builtin_prefetch(at.chunk, 1);
-    __builtin_prefetch(&at.chunk->events[at.index % WEIR_CHUNK_EVENT_MAX]);
+    weir_prefetch_to_write(at.chunk);
+    weir_prefetch(&at.chunk->events[at.index % WEIR_CHUNK_EVENT_MAX]);
 }
 
-/* The event it will then stand before; with another step, the one behind that, if it is crossed too. */
-ALWAYS_INLINE void prefetch_next(weir_history_cursor at, int64_t until_us, int steps)
+/* The event it will then stand before, and the one behind that, in case it is crossed too. Whether it is, nobody can
+ * guess, and finding out costs more than a line that was fetched for nothing. */
+static void prefetch_next(weir_history_cursor at)
 {
-    at.index++;
-    for (; steps > 0; steps--, at.index++) {
-        weir_history_settle(&at);
-        const weir_event *event = weir_history_peek(&at);
-        if (!event || event->time_us > until_us)
-            return;
-    }
-    if (at.index < at.chunk->end) {
-        __builtin_prefetch(&at.chunk->events[at.index]);
+    const weir_event *next = &at.chunk->events[at.index + 1];
+    weir_prefetch(next);
+    if (at.index + 2 < at.chunk->end) {
+        weir_prefetch(next + 1);
     } else if (at.chunk->next) {
-        __builtin_prefetch(at.chunk->next);
-        __builtin_prefetch(at.chunk->next->events);
+        weir_prefetch(at.chunk->next);
+        weir_prefetch(at.chunk->next->events);
     }
 }
 
-ALWAYS_INLINE void prefetch_edges(const weir_stage *stage, const weir_running *running, int64_t at_us, int level)
+/* A bit for each edge that is about to move, of those that stand at one place only the first. Without a branch: which
+ * edges move is a coin toss. Edges beyond the 32nd do without prefetching, edge 0 stands at the end. */
+static uint32_t moving_edges(const weir_stage *stage, const int64_t *gates, const weir_edge *edges, int64_t at_us)
 {
-    const uint8_t *base = (const uint8_t *)running;
-    const int64_t *gates = (const int64_t *)(base + stage->gate_offset);
-    const weir_edge *edges = (const weir_edge *)(base + stage->edge_offset);
-    weir_place seen = 0;
-    for (unsigned i = 1; i < stage->edge_count; i++) {
-        if (gates[i] > at_us - stage->lags_us[i] || edges[i].next == seen)
-            continue;
-        seen = edges[i].next;
-        if (level == 1)
-            prefetch_crossed(weir_place_cursor(seen));
-        else
-            prefetch_next(weir_place_cursor(seen), at_us - stage->lags_us[i], level - 2);
-    }
+    enum { EDGE_MAX = 32 };
+    const int64_t *lags_us = stage->lags_us;
+    unsigned count = stage->edge_count < EDGE_MAX ? stage->edge_count : EDGE_MAX;
+    uint32_t moving = 0;
+    for (unsigned i = 1; i < count; i++)
+        moving |= (uint32_t)((gates[i] <= at_us - lags_us[i]) & (edges[i].next != edges[i - 1].next)) << i;
+    return moving;
 }
 
-void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int64_t at_us, int level)
+void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int64_t at_us, int level, uint32_t *moving)
 {
     if (level == 0) {
-        prefetch_block(history);
+        *moving = 0;
+        if (history->running)
+            weir_prefetch_block(history->running, history->running_size);
+        if (history->last)
+            weir_prefetch_to_write(history->last);
         return;
     }
-    if (level == 1 && history->last)
-        __builtin_prefetch(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX], 1);
-    if (!history->running || history->running_plan != plan->serial)
-        return;
     const weir_running *running = history->running;
-    prefetch_edges(&plan->stages[running->stage], running, at_us, level);
+    if (!running || !history->last || history->running_plan != plan->serial)
+        return;
+    const weir_stage *stage = &plan->stages[running->stage];
+    const weir_edge *edges = (const weir_edge *)((const uint8_t *)running + stage->edge_offset);
+    if (level == 1) {
+        weir_prefetch_to_write(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX]);
+        *moving = moving_edges(stage, (const int64_t *)((const uint8_t *)running + stage->gate_offset), edges, at_us);
+    }
+    for (uint32_t left = *moving; left; left &= left - 1) {
+        weir_history_cursor at = weir_place_cursor(edges[__builtin_ctz(left)].next);
+        if (level == 1)
+            prefetch_crossed(at);
+        else if (at.chunk) /* an earlier event of the batch may have moved the edge */
+            prefetch_next(at);
+    }
 }
 
 /* --- labels --- */

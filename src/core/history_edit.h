@@ -41,6 +41,18 @@ static inline const weir_event *weir_history_peek(const weir_history_cursor *cur
     return cursor->chunk && cursor->index < cursor->chunk->end ? &cursor->chunk->events[cursor->index] : NULL;
 }
 
+/* Moves a cursor that stands before an event behind it, settled: the event it then stands before, NULL at the end. */
+static inline const weir_event *weir_history_pass(weir_history_cursor *cursor)
+{
+    if (++cursor->index < cursor->chunk->end)
+        return &cursor->chunk->events[cursor->index];
+    if (!cursor->chunk->next)
+        return NULL;
+    cursor->chunk = cursor->chunk->next;
+    cursor->index = cursor->chunk->begin;
+    return &cursor->chunk->events[cursor->index];
+}
+
 /* The event before the cursor, which it then moves onto; NULL at the beginning. */
 static inline const weir_event *weir_history_back(weir_history_cursor *cursor)
 {

@@ -339,12 +339,21 @@ static double compute(const weir_instruction *instruction, const weir_event *eve
     return weir_function_numeric(instruction->function, arguments, instruction->argument_count);
 }
 
-void weir_plan_finish(const weir_plan *plan, const weir_event *event, double *registers, double *values_out)
+void weir_plan_compute(const weir_plan *plan, const weir_event *event, double *registers)
 {
     const weir_instruction *end = plan->code + plan->code_count;
     for (const weir_instruction *instruction = plan->code; instruction < end; instruction++)
         registers[instruction->slot] = compute(instruction, event, registers);
-    size_t count = plan->feature_count;
-    for (size_t i = 0; i < count; i++)
+}
+
+const uint32_t *weir_plan_feature_registers(const weir_plan *plan)
+{
+    return plan->slots;
+}
+
+void weir_plan_finish(const weir_plan *plan, const weir_event *event, double *registers, double *values_out)
+{
+    weir_plan_compute(plan, event, registers);
+    for (size_t i = 0; i < plan->feature_count; i++)
         values_out[i] = registers[plan->slots[i]];
 }

@@ -98,7 +98,7 @@ static void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *ev
     }
 }
 
-static void apply_listed(weir_run *run, const weir_edge_plan *plan, const weir_event *event, int sign)
+static __attribute__((noinline)) void apply_listed(weir_run *run, const weir_edge_plan *plan, const weir_event *event, int sign)
 {
     uint16_t predicate = 0;
     bool matches = true;
@@ -167,7 +167,7 @@ static void push_streak(weir_run *run, const weir_frontier_op *op, const weir_ev
 }
 
 /* What has no inverse: done when the edge is first past the event. */
-static void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
+static __attribute__((noinline)) void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
 {
     const weir_edge_plan *plan = &run->stage->edges[edge];
     for (uint16_t i = 0; i < plan->frontier_op_count; i++) {
@@ -188,31 +188,35 @@ static void push_frontier(weir_run *run, uint16_t edge, const weir_event *event)
     }
 }
 
-/* The events in front of the edge up to until_us; there is at least one. */
-static void cross_forward(weir_run *run, unsigned index, int64_t until_us)
+/* The events in front of the edge up to until_us; there is at least one. What most edges do, and nothing more, is done
+ * in line: an event crosses every edge once, so this is half of what folding it in costs. */
+static inline __attribute__((always_inline)) void cross_forward(weir_run *run, unsigned index, int64_t until_us)
 {
     const weir_edge_plan *plan = &run->stage->edges[index];
     weir_edge *edge = &weir_run_edges(run)[index];
     weir_history_cursor at = weir_place_cursor(edge->next);
-    int64_t next_us, last_us;
+    const weir_event *event = &at.chunk->events[at.index], *last;
+    bool more = plan->op_count > 0 || plan->frontier_op_count > 0;
     do {
-        const weir_event *event = &at.chunk->events[at.index];
-        last_us = event->time_us;
-        apply_ops(run, plan, event, +1);
-        if (++edge->ordinal > edge->frontier) {
+        last = event;
+        if (plan->sum_place)
+            add_sum(run->base + plan->sum_place, event->amount_minor, +1);
+        if (plan->squares_place)
+            add_square(run->base + plan->squares_place, event->amount_minor, +1);
+        edge->ordinal++;
+        if (more)
+            apply_listed(run, plan, event, +1);
+        if (edge->ordinal > edge->frontier) {
             edge->frontier = edge->ordinal;
-            if (plan->frontier_op_count)
+            if (more)
                 push_frontier(run, (uint16_t)index, event);
         }
-        at.index++;
-        weir_history_settle(&at);
-        const weir_event *next = weir_history_peek(&at);
-        next_us = next ? next->time_us : INT64_MAX;
-    } while (next_us <= until_us);
+        event = weir_history_pass(&at);
+    } while (event && event->time_us <= until_us);
     edge->next = weir_place_of(at);
-    weir_run_gates(run)[index] = next_us;
+    weir_run_gates(run)[index] = event ? event->time_us : INT64_MAX;
     if (run->stage->behind_offset)
-        weir_run_behind(run)[index] = last_us;
+        weir_run_behind(run)[index] = last->time_us;
 }
 
 /* The events behind the edge that are later than until_us; there may be none. */
@@ -523,26 +527,34 @@ static weir_place moved_place(const weir_history_insertion *insertion, weir_plac
     return weir_place_of((weir_history_cursor){.chunk = insertion->split_to, .index = at.index - insertion->split_at});
 }
 
-/* No edge is beyond the new event: those right before it stay before it, the others may have been moved with
- * the half of a chunk that was split off. */
-static void mend_edges(weir_run *run, const weir_history_insertion *insertion, uint32_t ordinal)
+/* Edges that stand elsewhere: they may have been moved with the half of a chunk that was split off, and be about to learn
+ * of an event behind their frontier. */
+static void mend_others(weir_run *run, const weir_history_insertion *insertion, uint32_t ordinal)
 {
-    int64_t *gates = weir_run_gates(run);
     weir_edge *edges = weir_run_edges(run);
-    weir_place place = weir_place_of(insertion->place);
     for (uint16_t i = 0; i < run->stage->edge_count; i++) {
-        weir_edge *edge = &edges[i];
-        if (edge->ordinal == ordinal) {
-            edge->next = place;
-            gates[i] = run->event->time_us;
-        } else if (insertion->split_to) {
-            edge->next = moved_place(insertion, edge->next);
-        }
-        if (edge->frontier > ordinal) {
-            edge->frontier++;
+        if (edges[i].ordinal != ordinal && insertion->split_to)
+            edges[i].next = moved_place(insertion, edges[i].next);
+        if (edges[i].frontier > ordinal) {
+            edges[i].frontier++;
             late_frontier(run, i, insertion->place, ordinal);
         }
     }
+}
+
+/* No edge is beyond the new event, and those right before it, the first ones, stay before it. No edge's frontier is
+ * beyond that of edge 0: if the event is not behind that, it is behind none. */
+static void mend_edges(weir_run *run, const weir_history_insertion *insertion, uint32_t ordinal)
+{
+    int64_t *gates = weir_run_gates(run), time_us = run->event->time_us;
+    weir_edge *edges = weir_run_edges(run);
+    weir_place place = weir_place_of(insertion->place);
+    for (unsigned i = 0, count = run->stage->edge_count; i < count && edges[i].ordinal == ordinal; i++) {
+        edges[i].next = place;
+        gates[i] = time_us;
+    }
+    if (insertion->split_to || edges[0].frontier > ordinal)
+        mend_others(run, insertion, ordinal);
 }
 
 bool weir_run_insert(weir_run *run)

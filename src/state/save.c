@@ -1,6 +1,7 @@
 #include "internal.h"
 
 #include "weir/base/check.h"
+#include "weir/base/prefetch.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ static weir_status put_sealed(weir_state *state, const weir_entity *entity, cons
 {
     state->runs_new.count = 0;
     for (weir_chunk *chunk = entity->history.first; chunk != tail; chunk = chunk->next) {
-        __builtin_prefetch(chunk->next);
+        weir_prefetch(chunk->next);
         if (!weir_record_runs_add(&state->runs_new, chunk->id))
             return WEIR_FULL;
         if (chunk->stored && !chunk->dirty)

@@ -2,6 +2,7 @@
 
 #include "weir/base/check.h"
 #include "weir/base/hash.h"
+#include "weir/base/prefetch.h"
 
 #include <stdlib.h>
 
@@ -246,23 +247,19 @@ weir_status weir_state_touch(weir_state *state, weir_span key, uint64_t hash, we
     return bring_in(state, key, hash, entity_out);
 }
 
-weir_entity *weir_state_peek(weir_state *state, uint64_t hash)
+void weir_state_prefetch_slot(const weir_state *state, uint64_t hash)
 {
-    return weir_table_peek(&state->table, hash);
+    weir_table_prefetch(&state->table, hash);
 }
 
-void weir_state_prefetch(weir_state *state, uint64_t hash, int level)
+void weir_state_prefetch_entity(const weir_state *state, uint64_t hash, size_t key_size)
 {
-    if (level == 0) {
-        weir_table_prefetch(&state->table, hash);
-        return;
-    }
     const weir_entity *entity = weir_table_peek(&state->table, hash);
+    size_t size = entity_size(key_size);
     if (!entity)
         return;
-    enum { LINE = 64, LINE_COUNT = 3 }; /* a key of up to 89 bytes */
-    for (size_t i = 0; i < LINE_COUNT; i++)
-        __builtin_prefetch((const char *)entity + i * LINE, 1);
+    for (size_t at = 0; at < size; at += WEIR_CACHE_LINE)
+        weir_prefetch_to_write((const char *)entity + at);
 }
 
 static void mark_dirty(weir_state *state, weir_entity *entity)
@@ -307,7 +304,7 @@ size_t weir_state_evict(weir_state *state, size_t card_max)
     for (size_t seen = 0; seen < card_max && state->hand && weir_memory_tight(state->memory); seen++) {
         weir_entity *entity = state->hand;
         state->hand = entity->clock_next;
-        __builtin_prefetch(state->hand->clock_next);
+        weir_prefetch(state->hand->clock_next);
         if (entity->recent) {
             entity->recent = false;
             continue;

@@ -11,6 +11,7 @@
 #include "internal.h"
 
 #include "weir/base/check.h"
+#include "weir/base/prefetch.h"
 #include "weir/base/units.h"
 
 enum { COST_EVENTS = 128 }; /* a card costs one for itself and one for each so many events */
@@ -190,9 +191,7 @@ static void seal_if_full(weir_state *state)
 /* A chunk's header and the lines of its first `event_count` events. */
 static void prefetch_chunk(const weir_chunk *chunk, size_t event_count)
 {
-    const char *at = (const char *)chunk, *end = (const char *)&chunk->events[event_count];
-    for (; at < end; at += 64)
-        __builtin_prefetch(at);
+    weir_prefetch_block(chunk, offsetof(weir_chunk, events) + event_count * sizeof *chunk->events);
 }
 
 static void prefetch_history(const weir_history *history)
@@ -229,8 +228,7 @@ static lookahead look_from(const weir_entity *first)
 static void look_ahead(lookahead *ahead)
 {
     if (ahead->entity && (ahead->entity = ahead->entity->dirty_next)) {
-        __builtin_prefetch(ahead->entity);
-        __builtin_prefetch((const char *)ahead->entity + 64);
+        weir_prefetch_block(ahead->entity, 2 * WEIR_CACHE_LINE);
     }
     if (ahead->history && (ahead->history = ahead->history->dirty_next))
         prefetch_history(&ahead->history->history);

@@ -2,6 +2,7 @@
 
 #include "memory.h"
 #include "weir/base/check.h"
+#include "weir/base/prefetch.h"
 
 enum { SLOT_COUNT_FIRST = 1 << 14, MOVE_PER_INSERT = 64 };
 
@@ -81,9 +82,9 @@ weir_entity *weir_table_peek(const weir_table *table, uint64_t hash)
 
 void weir_table_prefetch(const weir_table *table, uint64_t hash)
 {
-    __builtin_prefetch(&table->current.items[hash & table->current.mask]);
+    weir_prefetch(&table->current.items[hash & table->current.mask]);
     if (table->old.items)
-        __builtin_prefetch(&table->old.items[hash & table->old.mask]);
+        weir_prefetch(&table->old.items[hash & table->old.mask]);
 }
 
 static void slots_put(weir_table_slots *slots, uint64_t hash, weir_entity *entity)

@@ -37,6 +37,7 @@ typedef struct weir_engine_item {
     const double *registers_in; /* in, beyond the first stage: what the stages before gathered,
                                  * weir_engine_inherited of them */
     double *registers;     /* out: what the stages so far gathered; valid until the next batch */
+    uint32_t moving;       /* the engine's own, for weir_plan_prefetch */
     weir_arrival arrival;  /* out; a duplicate has no score */
     uint32_t missing_count; /* out: champion features that were missing */
     const double *values;  /* out: the plan's values, NaN = missing; valid until the next batch */

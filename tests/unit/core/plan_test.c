@@ -231,9 +231,10 @@ static void step(rig *r, const shape *s, size_t i)
     weir_arrival expected = feature_oracle_arrive(&r->oracle, &event, weir_plan_retention_us(plan, r->stage)), arrival;
     weir_status status;
     bool absorbed = s->check_every == 1 && i % 11 == 3;
-    weir_plan_prefetch(plan, &r->history, event.time_us, 0);
-    weir_plan_prefetch(plan, &r->history, event.time_us, 1);
-    weir_plan_prefetch(plan, &r->history, event.time_us, 2);
+    uint32_t moving;
+    weir_plan_prefetch(plan, &r->history, event.time_us, 0, &moving);
+    weir_plan_prefetch(plan, &r->history, event.time_us, 1, &moving);
+    weir_plan_prefetch(plan, &r->history, event.time_us, 2, &moving);
     if (absorbed)
         status = weir_plan_absorb(plan, r->stage, &r->history, &r->slab.slab, &event, &arrival);
     else
