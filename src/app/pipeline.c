@@ -96,7 +96,7 @@ static void name_entity(const weir_plan *plan, size_t stage, const weir_transact
 
 /* ---- a batch ---- */
 
-enum { PAYLOADS_AHEAD = 4, PREFETCH_SIZE_MAX = 256 };
+enum { PAYLOADS_AHEAD = 4, ENTITIES_AHEAD = 16, PREFETCH_SIZE_MAX = 256 };
 
 static void prefetch_payload(weir_span payload)
 {
@@ -107,10 +107,6 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
                           size_t count)
 {
     const weir_plan *plan = weir_ruleset_plan(ruleset);
-    struct {
-        uint64_t hash;
-        size_t size;
-    } keys[WEIR_BATCH_MAX];
     weir_check(count <= WEIR_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
@@ -124,13 +120,18 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
             continue;
         entity_name name;
         name_entity(plan, stage, &job->transaction, &name);
-        keys[i].hash = name.hash;
-        keys[i].size = name.key.size;
+        job->entity_hash = name.hash;
         weir_state_prefetch_slot(job->state, name.hash);
     }
-    for (size_t i = 0; i < count; i++)
-        if (jobs[i].fate != WEIR_FATE_REJECTED)
-            weir_state_prefetch_entity(jobs[i].state, keys[i].hash, keys[i].size);
+}
+
+/* Of a job whose slot has arrived; all keys but a card's are short. */
+static void prefetch_entity(const weir_job *job, weir_entity_kind kind)
+{
+    if (job->fate == WEIR_FATE_REJECTED)
+        return;
+    size_t size = kind == WEIR_ENTITY_CARD ? job->transaction.card_token.size : WEIR_ENTITY_KEY_SIZE + 1;
+    weir_state_prefetch_entity(job->state, job->entity_hash, size);
 }
 
 /* Finds every entity and lines up the events that are news to it. An entity's applied_offset moves only after the
@@ -139,9 +140,14 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
 static weir_status touch_all(weir_pipeline *pipeline, const weir_plan *plan, size_t stage, weir_job *jobs, size_t count,
                              size_t *item_count_out, weir_error *error)
 {
+    weir_entity_kind kind = weir_plan_stage_entity(plan, stage);
     size_t item_count = 0;
+    for (size_t i = 0; i < count && i < ENTITIES_AHEAD; i++)
+        prefetch_entity(&jobs[i], kind);
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
+        if (i + ENTITIES_AHEAD < count)
+            prefetch_entity(&jobs[i + ENTITIES_AHEAD], kind);
         if (job->fate == WEIR_FATE_REJECTED)
             continue;
         entity_name name;
@@ -151,7 +157,7 @@ static weir_status touch_all(weir_pipeline *pipeline, const weir_plan *plan, siz
             return weir_error_set(error, status,
                                   "partition %" PRId32 ", offset %" PRId64 ": the %s's state cannot be read: %s",
                                   job->partition, job->offset,
-                                  weir_entity_kind_name(weir_plan_stage_entity(plan, stage)), weir_status_name(status));
+                                  weir_entity_kind_name(kind), weir_status_name(status));
         if (job->entity->applied_offset >= job->sequence) {
             job->fate = WEIR_FATE_KNOWN;
             continue;

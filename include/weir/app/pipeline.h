@@ -38,6 +38,7 @@ typedef struct weir_job {
     weir_fate fate;                 /* out */
     weir_reject reject;             /* out */
     weir_transaction transaction;   /* out: when not rejected */
+    uint64_t entity_hash;           /* of the key of its entity in this stage; the pipeline's own */
     weir_entity *entity;            /* out: when not rejected; valid until the state next evicts */
     const weir_engine_item *item;   /* out: when scored; valid until the next batch */
 } weir_job;
