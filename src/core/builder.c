@@ -276,6 +276,14 @@ static void take_plain_sums(weir_builder *builder, weir_edge_plan *edges)
     builder->op_count = kept;
 }
 
+static void list_key_ops(weir_builder *builder, weir_edge_op *key_ops)
+{
+    builder->stage->key_ops = key_ops;
+    for (uint32_t i = 0; i < builder->op_count; i++)
+        if (builder->ops[i].measure == WEIR_MEASURE_KEY)
+            key_ops[builder->stage->key_op_count++] = builder->ops[i];
+}
+
 static void plan_edges(weir_builder *builder, weir_edge_plan *edges)
 {
     take_plain_sums(builder, edges);
@@ -329,7 +337,9 @@ weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *
     builder.frontier_ops = weir_arena_take(arena, count * sizeof *builder.frontier_ops);
     stage.predicates = weir_arena_take(arena, PREDICATES_PER_AGGREGATE * count * sizeof *stage.predicates);
     weir_edge_plan *edges = weir_arena_take(arena, 2 * count * sizeof *edges);
-    if (!loads || !spreads || !builder.lags || !builder.ops || !builder.frontier_ops || !stage.predicates || !edges)
+    weir_edge_op *key_ops = weir_arena_take(arena, 2 * count * sizeof *key_ops);
+    if (!loads || !spreads || !builder.lags || !builder.ops || !builder.frontier_ops || !stage.predicates || !edges ||
+        !key_ops)
         return WEIR_FULL;
     stage.predicate_count = 1;
     find_edges(&builder);
@@ -345,6 +355,7 @@ weir_status weir_builder_stage(weir_syntax *syntax, uint32_t *slot, weir_stage *
     if (builder.full)
         return WEIR_FULL;
     plan_edges(&builder, edges);
+    list_key_ops(&builder, key_ops);
     lay_out_rest(&stage);
     *stage_out = stage;
     return WEIR_OK;

@@ -231,8 +231,7 @@ static void prefetch(const weir_plan *plan, weir_engine_item *items, size_t coun
     for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
         size_t index = ahead - (size_t)level * PREFETCH_DISTANCE;
         if (index < count && items[index].history) /* wraps when the level has not begun */
-            weir_plan_prefetch(plan, items[index].history, items[index].event.time_us, level,
-                               &items[index].moving);
+            weir_plan_prefetch(plan, items[index].history, &items[index].event, level, &items[index].moving);
     }
 }
 

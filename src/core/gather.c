@@ -136,22 +136,21 @@ static void prefetch_crossed(weir_history_cursor at)
  * guess, and finding out costs more than a line that was fetched for nothing. */
 static void prefetch_next(weir_history_cursor at)
 {
-    const weir_event *next = &at.chunk->events[at.index + 1];
-    weir_prefetch(next);
-    if (at.index + 2 < at.chunk->end) {
-        weir_prefetch(next + 1);
-    } else if (at.chunk->next) {
-        weir_prefetch(at.chunk->next);
-        weir_prefetch(at.chunk->next->events);
-    }
+    enum { AHEAD = 3 };
+    weir_prefetch_block(&at.chunk->events[at.index + 1], AHEAD * sizeof(weir_event));
+    if (at.index + AHEAD >= at.chunk->end && at.chunk->next)
+        weir_prefetch_block(at.chunk->next, offsetof(weir_chunk, events) + (AHEAD - 1) * sizeof(weir_event));
 }
 
 /* A bit for each edge that is about to move, of those that stand at one place only the first. Without a branch: which
  * edges move is a coin toss. Edges beyond the 32nd do without prefetching, edge 0 stands at the end. */
-static uint32_t moving_edges(const weir_stage *stage, const int64_t *gates, const weir_edge *edges, int64_t at_us)
+static uint32_t moving_edges(const weir_run *run)
 {
     enum { EDGE_MAX = 32 };
-    const int64_t *lags_us = stage->lags_us;
+    const weir_stage *stage = run->stage;
+    const int64_t *gates = weir_run_gates(run), *lags_us = stage->lags_us;
+    int64_t at_us = run->event->time_us;
+    const weir_edge *edges = weir_run_edges(run);
     unsigned count = stage->edge_count < EDGE_MAX ? stage->edge_count : EDGE_MAX;
     uint32_t moving = 0;
     for (unsigned i = 1; i < count; i++)
@@ -159,7 +158,31 @@ static uint32_t moving_edges(const weir_stage *stage, const int64_t *gates, cons
     return moving;
 }
 
-void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int64_t at_us, int level, uint32_t *moving)
+/* Where a key is to be added, which is the event's, or taken out again, which is that of an event about to be crossed,
+ * and perhaps of another. Small sets are in the running block itself. */
+static void prefetch_keys(const weir_run *run, int level)
+{
+    enum { CROSSED_MAX = 2 };
+    const weir_stage *stage = run->stage;
+    for (uint32_t i = 0; i < stage->key_op_count; i++) {
+        const weir_edge_op *op = &stage->key_ops[i];
+        const weir_multiset *set = weir_run_multiset(run, op->place);
+        if (set->capacity == 0 || level != (op->edge == 0 ? 1 : 2))
+            continue;
+        if (op->edge == 0) {
+            weir_multiset_prefetch(set, op->field->key(run->event));
+            continue;
+        }
+        weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[op->edge].next);
+        if (!at.chunk || weir_run_gates(run)[op->edge] > run->event->time_us - stage->lags_us[op->edge])
+            continue;
+        for (uint32_t index = at.index; index < at.chunk->end && index < at.index + CROSSED_MAX; index++)
+            weir_multiset_prefetch(set, op->field->key(&at.chunk->events[index]));
+    }
+}
+
+void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, const weir_event *event, int level,
+                        uint32_t *moving)
 {
     if (level == 0) {
         *moving = 0;
@@ -169,22 +192,22 @@ void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, int6
             weir_prefetch_to_write(history->last);
         return;
     }
-    const weir_running *running = history->running;
-    if (!running || !history->last || history->running_plan != plan->serial)
+    if (!history->running || !history->last || history->running_plan != plan->serial)
         return;
-    const weir_stage *stage = &plan->stages[running->stage];
-    const weir_edge *edges = (const weir_edge *)((const uint8_t *)running + stage->edge_offset);
+    weir_run run = {.base = history->running, .event = event};
+    run.stage = &plan->stages[weir_run_header(&run)->stage];
     if (level == 1) {
         weir_prefetch_to_write(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX]);
-        *moving = moving_edges(stage, (const int64_t *)((const uint8_t *)running + stage->gate_offset), edges, at_us);
+        *moving = moving_edges(&run);
     }
     for (uint32_t left = *moving; left; left &= left - 1) {
-        weir_history_cursor at = weir_place_cursor(edges[__builtin_ctz(left)].next);
+        weir_history_cursor at = weir_place_cursor(weir_run_edges(&run)[__builtin_ctz(left)].next);
         if (level == 1)
             prefetch_crossed(at);
         else if (at.chunk) /* an earlier event of the batch may have moved the edge */
             prefetch_next(at);
     }
+    prefetch_keys(&run, level);
 }
 
 /* --- labels --- */

@@ -1,7 +1,7 @@
 /* How often each key occurs in a window: what distinct, same and new are answered from.
  *
  * Up to four keys live in the set itself; beyond that an open-addressing table from the slab (power of
- * two, at most three quarters full, linear probing; removal shifts back, so there are no tombstones).
+ * two, at most five eighths full, linear probing; removal shifts back, so there are no tombstones).
  * Keys are not 0. A zeroed set is empty and valid.
  * Source: Knuth, TAOCP volume 3, 6.4, algorithm R (removal).
  */
@@ -14,18 +14,18 @@
 
 enum { WEIR_MULTISET_INLINE = 4 };
 
+/* A key and its count side by side: in a table that is not in the cache, one line instead of two. */
+typedef struct __attribute__((packed, aligned(4))) weir_multiset_slot {
+    uint64_t key; /* 0 = free */
+    uint32_t count;
+} weir_multiset_slot;
+
 typedef struct weir_multiset {
     uint32_t distinct_count;
     uint32_t capacity; /* slots of the table; 0 while the keys are inline */
     union {
-        struct {
-            uint64_t keys[WEIR_MULTISET_INLINE];
-            uint32_t counts[WEIR_MULTISET_INLINE];
-        } few;
-        struct {
-            uint64_t *keys;   /* 0 = free */
-            uint32_t *counts; /* in the same block, behind the keys */
-        } many;
+        weir_multiset_slot few[WEIR_MULTISET_INLINE]; /* the first distinct_count */
+        weir_multiset_slot *many;
     };
 } weir_multiset;
 
@@ -41,6 +41,9 @@ bool weir_multiset_add(weir_multiset *set, weir_slab *slab, uint64_t key);
 void weir_multiset_remove(weir_multiset *set, uint64_t key);
 
 uint32_t weir_multiset_count(const weir_multiset *set, uint64_t key);
+
+/* Asks the cache for the place of a key, which may be 0, in a set that has a table. */
+void weir_multiset_prefetch(const weir_multiset *set, uint64_t key);
 
 /* Gives the table back and leaves the set empty. */
 void weir_multiset_clear(weir_multiset *set, weir_slab *slab);

@@ -155,6 +155,8 @@ typedef struct weir_stage {
     uint16_t edge_count;
     const weir_edge_plan *edges; /* by lag, from 0 to the retention */
     const int64_t *lags_us;      /* the same lags side by side, for one pass over all gates */
+    const weir_edge_op *key_ops; /* of all edges: those of multisets */
+    uint32_t key_op_count;
     const weir_node **predicates; /* [0] is NULL: every event */
     uint32_t predicate_count;
     weir_reading prior, after;
