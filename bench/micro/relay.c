@@ -59,7 +59,7 @@ static weir_kafka_options options_of(const relay *it)
                                 .group_id = it->group,
                                 .worker_count = 1,
                                 .linger_us = (int64_t)(linger_ms * 1000),
-                                .fetch_queue_bytes_max = UINT64_C(256) << 20};
+                                .fetch_queue_bytes_max = UINT64_C(1) << 30}; /* more than it takes in a second */
 }
 
 static void open_producer(relay *it)

@@ -207,6 +207,8 @@ static weir_status set_fetch_bounds(rd_kafka_conf_t *conf, uint64_t bytes, int32
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds && status == WEIR_OK; i++)
         status = set_number(conf, bounds[i].name, bounds[i].value, error);
+    char ignored[KAFKA_ERROR_TEXT_SIZE]; /* earlier versions do not know it: kafka_nudge.c */
+    rd_kafka_conf_set(conf, KAFKA_QUEUE_BACKOFF, "10", ignored, sizeof ignored);
     return status;
 }
 

@@ -146,6 +146,8 @@ static void free_all(kafka_group *group)
     if (group->producer_conf)
         rd_kafka_conf_destroy(group->producer_conf);
     free_names(group);
+    kafka_nudge_close(&group->nudge);
+    kafka_nudge_close(&group->label_nudge);
     free(group->event_lanes);
     free(group->starting_lanes);
     free(group->notes);
@@ -231,7 +233,7 @@ static weir_status open_member(kafka_group *group, const weir_kafka_options *opt
         return status;
     rd_kafka_poll_set_consumer(group->consumer);
     group->queue = rd_kafka_queue_get_consumer(group->consumer);
-    return WEIR_OK;
+    return kafka_nudge_open(&group->nudge, group->consumer, error);
 }
 
 /* The reader comes first: it tells how many lanes there are, by which the member's fetch bound is divided. */

@@ -13,6 +13,9 @@ weir_status kafka_labels_open(kafka_group *group, const weir_kafka_options *opti
         kafka_open(KAFKA_LABELS, options, group->partition_count, &group->handle, &group->label_consumer, error);
     if (status != WEIR_OK)
         return status;
+    status = kafka_nudge_open(&group->label_nudge, group->label_consumer, error);
+    if (status != WEIR_OK)
+        return status;
     group->label_topic = rd_kafka_topic_new(group->label_consumer, options->labels_topic, NULL);
     return group->label_topic ? WEIR_OK
                               : kafka_error(error, rd_kafka_last_error(), "labels topic %s", options->labels_topic);

@@ -48,6 +48,15 @@ static size_t take_returned(kafka_port *port, kafka_lane *lane, weir_record *rec
     return count;
 }
 
+static void count_taken(kafka_port *port, const kafka_lane *lane, size_t count)
+{
+    uint64_t bytes = count * atomic_load_explicit(&port->record_size_mean, memory_order_relaxed);
+    if (kafka_lane_is_label(port->group, lane))
+        kafka_nudge_count(&port->group->label_nudge, &port->labels_taken, count, bytes);
+    else
+        kafka_nudge_count(&port->group->nudge, &port->taken, count, bytes);
+}
+
 static size_t take_lane(kafka_port *port, kafka_lane *lane, weir_record *records, size_t max)
 {
     if (!has_some(lane))
@@ -63,6 +72,7 @@ static size_t take_lane(kafka_port *port, kafka_lane *lane, weir_record *records
         atomic_store(&lane->ready, true);
     size_t kept = taken > 0 ? keep_records(port, lane, messages, (size_t)taken, records) : 0;
     port->message_count += kept;
+    count_taken(port, lane, kept);
     return kept;
 }
 
@@ -93,6 +103,8 @@ static size_t sweep(kafka_port *port, weir_record *records, size_t max)
     for (kafka_lane *lane; count < max && (lane = next_lane(port));)
         count += take_lane(port, lane, records + count, max - count);
     pthread_mutex_unlock(&port->lanes_lock);
+    kafka_nudge_if_due(&port->group->nudge, &port->taken);
+    kafka_nudge_if_due(&port->group->label_nudge, &port->labels_taken);
     return count;
 }
 

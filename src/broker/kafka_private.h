@@ -4,7 +4,7 @@
  * asked of them, what must be true), kafka_lanes.c (which topic and partition a lane is, and who polls it),
  * kafka_group.c and kafka_rebalance.c (the service thread's face), kafka_port.c and kafka_producer.c (a worker's face),
  * kafka_labels.c (the lanes no group assigns), kafka_reader.c and kafka_outputs.c (reading a topic outside the group),
- * kafka_gossip.c (what members tell each other).
+ * kafka_nudge.c (when fetching threads are woken), kafka_gossip.c (what members tell each other).
  */
 #ifndef WEIR_BROKER_KAFKA_PRIVATE_H
 #define WEIR_BROKER_KAFKA_PRIVATE_H
@@ -36,6 +36,9 @@ typedef struct kafka_handle {
     void *log_context;
     kafka_port *port; /* producers of ports only */
 } kafka_handle;
+
+/* How long a full queue keeps a consumer from looking again, where librdkafka lets it be set. */
+#define KAFKA_QUEUE_BACKOFF "fetch.queue.backoff.ms"
 
 /* The kinds of handle a process opens, one configuration each. */
 typedef enum kafka_kind {
@@ -201,6 +204,28 @@ void kafka_gossip_close(kafka_gossip *gossip);
 
 /* ---- kafka_port.c, kafka_producer.c ---- */
 
+/* ---- kafka_nudge.c ---- */
+
+/* A consumer handle whose broker threads want to be told when its queues have room again. */
+typedef struct kafka_nudge {
+    rd_kafka_t *rk;
+    uint64_t record_max, byte_max; /* that may be taken before they are told */
+    char *username, *password;     /* "" without SASL; NULL: they need not be told */
+} kafka_nudge;
+
+/* What one worker took since it told them. */
+typedef struct kafka_taken {
+    uint64_t records, bytes;
+    bool due;
+} kafka_taken;
+
+/* Borrows the handle. After a failure close it all the same. */
+weir_status kafka_nudge_open(kafka_nudge *nudge, rd_kafka_t *rk, weir_error *error);
+void kafka_nudge_close(kafka_nudge *nudge);
+/* Notes what was taken from the handle's queues; then tells the threads if it was enough. Any thread, its own `taken`. */
+void kafka_nudge_count(const kafka_nudge *nudge, kafka_taken *taken, uint64_t records, uint64_t bytes);
+void kafka_nudge_if_due(const kafka_nudge *nudge, kafka_taken *taken);
+
 struct kafka_port {
     weir_port base;
     kafka_group *group;
@@ -216,6 +241,7 @@ struct kafka_port {
     rd_kafka_message_t *messages[WEIR_POLL_MAX];
     size_t message_count;
     atomic_uint_fast64_t record_size_mean; /* payload and key, bytes; for the backlog estimate */
+    kafka_taken taken, labels_taken;
 
     kafka_handle handle;
     rd_kafka_t *producer;
@@ -263,6 +289,7 @@ struct kafka_group {
     int64_t delivery_timeout_us;
 
     rd_kafka_t *consumer;
+    kafka_nudge nudge, label_nudge; /* of the two consumers */
     rd_kafka_queue_t *queue;        /* group events; never records */
     rd_kafka_conf_t *producer_conf; /* template */
     rd_kafka_t *reader;

@@ -59,7 +59,7 @@ static const weir_conf_option OPTIONS[] = {
     {.name = "drain_timeout", .section = STREAM, .type = WEIR_CONF_DURATION, .field = AT(drain_timeout_us),
      .fallback = "30s", .least = "1s", .most = "10m", .doc = "how long a stop waits for what is under way"},
     {.name = "fetch.memory", .section = STREAM, .type = WEIR_CONF_SIZE, .field = AT(fetch_memory_bytes),
-     .fallback = "256MiB", .least = "1MiB", .most = "64GiB", .doc = "bound on records fetched and not yet processed"},
+     .fallback = "64MiB", .least = "1MiB", .most = "64GiB", .doc = "bound on records fetched and not yet processed"},
 
     {.name = "input.framing", .section = RECORDS, .type = WEIR_CONF_CHOICE, .field = AT(input_framing),
      .fallback = "auto", .choices = FRAMINGS, .doc = "what stands before a message; auto tells by the first byte"},

@@ -196,6 +196,31 @@ Test(kafka, records_flow_alerts_are_acknowledged_and_a_successor_resumes)
     rig_close(&successor);
 }
 
+/* Left to itself librdkafka sleeps for up to a second once all its queues are full, however soon they are emptied. */
+Test(kafka, full_queues_are_filled_again_at_once)
+{
+    enum { EACH = 50000, PARTITIONS = 4, BUSY_EACH = 20000, VAIN_MAX = 2 };
+    rig_fill(bootstrap(), input, EACH);
+    weir_kafka_options small = options(1);
+    small.fetch_queue_bytes_max = 1 << 20; /* a thousand records a lane */
+    rig_member rig;
+    rig_open(&rig, small);
+    RIG_UNTIL(rig_seen(&rig) > 0, &rig);
+    int vain = 0;
+    uint64_t busy_at = 0;
+    for (uint64_t seen; (seen = rig_seen(&rig)) < PARTITIONS * EACH && vain <= VAIN_MAX;) {
+        if (seen >= busy_at) { /* time for the queues to become full */
+            usleep(200000);
+            busy_at = seen + BUSY_EACH;
+        }
+        rig_take(&rig, 0, 200000);
+        vain += rig_seen(&rig) == seen;
+    }
+    cr_assert_leq(vain, VAIN_MAX, "%d times nothing came for 0.2 s; %d of %d records came", vain, (int)rig_seen(&rig),
+                  PARTITIONS * EACH);
+    rig_close(&rig);
+}
+
 Test(kafka, closing_leaves_the_group_at_once)
 {
     weir_kafka_options patient = options(2);
