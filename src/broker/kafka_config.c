@@ -58,7 +58,7 @@ static const weir_kafka_property DEFAULTS_COMMON[] = {
     {"topic.metadata.refresh.fast.interval.ms", "100"},
 };
 static const weir_kafka_property DEFAULTS_CONSUMER[] = {
-    {"fetch.wait.max.ms", "100"},
+    {"fetch.wait.max.ms", "20"}, /* a request for lanes that are at their end keeps the others waiting so long */
     {"fetch.error.backoff.ms", "20"},
     {"max.poll.interval.ms", "300000"},
     {"heartbeat.interval.ms", "1000"}, /* how soon a member hears that the group moves */
