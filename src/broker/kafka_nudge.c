@@ -1,10 +1,11 @@
-/* librdkafka's consumer stops fetching when its queues are full, and does not hear of it when they are emptied: a broker's
- * thread that finds all its partitions' queues full sleeps until something happens to it, for up to a second (seen in
- * 2.0.2; rdkafka_broker.c, rd_kafka_broker_consumer_serve). A backlog is then read in gulps of fetch.memory a second.
+/* librdkafka's consumer stops fetching when its queues are full, and does not hear of it when they are emptied: a
+ * broker's thread that finds all its partitions' queues full sleeps until something happens to it, for up to a second
+ * (seen in 2.0.2; rdkafka_broker.c, rd_kafka_broker_consumer_serve). A backlog is then read in gulps of fetch.memory a
+ * second.
  *
- * So whoever takes records wakes those threads each time it took a part of what makes a queue full. The public call that
- * wakes them, and sends nothing, is rd_kafka_sasl_set_credentials: it is given the credentials there are. Versions that
- * know fetch.queue.backoff.ms look for themselves (kafka_config.c sets it), and are left alone. */
+ * So whoever takes records wakes those threads each time it took a part of what makes a queue full. The public call
+ * that wakes them, and sends nothing, is rd_kafka_sasl_set_credentials: it is given the credentials there are. Versions
+ * that know fetch.queue.backoff.ms look for themselves (kafka_config.c sets it), and are left alone. */
 #include "kafka_private.h"
 
 #include <stdlib.h>

@@ -222,7 +222,8 @@ typedef struct kafka_taken {
 /* Borrows the handle. After a failure close it all the same. */
 weir_status kafka_nudge_open(kafka_nudge *nudge, rd_kafka_t *rk, weir_error *error);
 void kafka_nudge_close(kafka_nudge *nudge);
-/* Notes what was taken from the handle's queues; then tells the threads if it was enough. Any thread, its own `taken`. */
+/* Notes what was taken from the handle's queues; then tells the threads if it was enough. Any thread, with a `taken` of
+ * its own. */
 void kafka_nudge_count(const kafka_nudge *nudge, kafka_taken *taken, uint64_t records, uint64_t bytes);
 void kafka_nudge_if_due(const kafka_nudge *nudge, kafka_taken *taken);
 

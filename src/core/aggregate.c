@@ -69,9 +69,10 @@ static double double_of(unsigned __int128 value)
     return value >> 63 == 0 ? (double)(int64_t)value : high + (double)(uint64_t)value;
 }
 
-/* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers, of which S^2 <= n Q. When the
- * amounts are so large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with
- * r = S - n m the deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters cancels. */
+/* count times the sum of squared deviations from the mean, n Q - S^2, from exact integers, of which S^2 <= n Q. When
+ * the amounts are so large that this could pass 128 bits, it is taken about m, the mean rounded towards zero: with
+ * r = S - n m the deviations from m have sum r and squares Q - m (S + r), and |r| < n, so nothing that matters
+ * cancels. */
 static double scaled_deviations(uint32_t count, int64_t sum, unsigned __int128 squares)
 {
     uint64_t scaled;

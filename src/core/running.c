@@ -98,7 +98,8 @@ static void apply_op(weir_run *run, const weir_edge_op *op, const weir_event *ev
     }
 }
 
-static __attribute__((noinline)) void apply_listed(weir_run *run, const weir_edge_plan *plan, const weir_event *event, int sign)
+static __attribute__((noinline)) void apply_listed(weir_run *run, const weir_edge_plan *plan, const weir_event *event,
+                                                   int sign)
 {
     uint16_t predicate = 0;
     bool matches = true;
@@ -527,8 +528,8 @@ static weir_place moved_place(const weir_history_insertion *insertion, weir_plac
     return weir_place_of((weir_history_cursor){.chunk = insertion->split_to, .index = at.index - insertion->split_at});
 }
 
-/* Edges that stand elsewhere: they may have been moved with the half of a chunk that was split off, and be about to learn
- * of an event behind their frontier. */
+/* Edges that stand elsewhere: they may have been moved with the half of a chunk that was split off, and be about to
+ * learn of an event behind their frontier. */
 static void mend_others(weir_run *run, const weir_history_insertion *insertion, uint32_t ordinal)
 {
     weir_edge *edges = weir_run_edges(run);

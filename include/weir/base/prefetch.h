@@ -1,8 +1,8 @@
 /* Asking the cache for memory ahead of its use.
  *
- * gcc takes a function that does nothing but prefetch for one without an effect, and drops the calls of it, across files
- * too when it optimises at link time (seen with gcc 12: the engine then runs a fifth slower). The empty statement
- * behind each prefetch is an effect.
+ * gcc takes a function that does nothing but prefetch for one without an effect, and drops the calls of it, across
+ * files too when it optimises at link time (seen with gcc 12: the engine then runs a fifth slower). The empty
+ * statement behind each prefetch is an effect.
  */
 #ifndef WEIR_BASE_PREFETCH_H
 #define WEIR_BASE_PREFETCH_H
