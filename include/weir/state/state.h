@@ -108,7 +108,7 @@ uint64_t weir_entity_key(uint64_t hash48, uint8_t key_out[WEIR_ENTITY_KEY_SIZE])
  *        batches and try again; WEIR_INVALID for a key above 496 bytes. */
 WEIR_MUST_USE weir_status weir_state_touch(weir_state *state, weir_span key, uint64_t hash, weir_entity **entity_out);
 
-/* Asks the cache for the table's slot of a hash; once that has arrived, for the entity there, with a key of that size. */
+/* Asks the cache for the table's slot of a hash; once that is there, for its entity, whose key has that size. */
 void weir_state_prefetch_slot(const weir_state *state, uint64_t hash);
 void weir_state_prefetch_entity(const weir_state *state, uint64_t hash, size_t key_size);
 
