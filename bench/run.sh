@@ -105,7 +105,7 @@ start_weir() {
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
         --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
         --workers "$3" --linger "${linger_ms}ms" --state.checkpoint_interval "$4" \
-        --state.memory "${state_memory_mib}MiB" --fetch.memory "${fetch_memory_mib}MiB" \
+        --state.memory "${state_memory_mib}MiB" --state.prefault --fetch.memory "${fetch_memory_mib}MiB" \
         --http.listen "127.0.0.1:$port" --log.level warn "${@:5}"
 }
 

@@ -111,6 +111,8 @@ weir_status weir_worker_open(const weir_worker_options *options, weir_worker **w
                               WEIR_CHAIN_PARTITION_MAX, options->shape.partition_count);
     }
     weir_status status = weir_memory_open(options->memory_bytes_max, &worker->memory, error);
+    if (status == WEIR_OK && options->memory_prefault)
+        status = weir_memory_prefault(worker->memory, error);
     if (status != WEIR_OK) {
         weir_worker_close(worker);
         return weir_error_wrap(error, "the share of one worker in state.memory");

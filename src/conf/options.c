@@ -106,7 +106,11 @@ static const weir_conf_option OPTIONS[] = {
      .fallback = "/var/lib/weir", .doc = "where the durable state lives, one directory a partition"},
     {.name = "state.memory", .flag = "state-memory", .section = STATE, .type = WEIR_CONF_SIZE,
      .field = AT(state_memory_bytes), .fallback = "1GiB", .least = "16MiB", .most = "4TiB",
-     .doc = "bound on cards and histories in memory, all workers together; cold cards are evicted"},
+     .doc = "bound on cards and histories in memory with their checkpoints, all workers together; cold cards are "
+            "evicted"},
+    {.name = "state.prefault", .section = STATE, .type = WEIR_CONF_BOOL, .field = AT(state_prefault),
+     .fallback = "false",
+     .doc = "take all of state.memory from the system at start, so that no event waits for a page of it"},
     {.name = "state.checkpoint_interval", .section = STATE, .type = WEIR_CONF_DURATION,
      .field = AT(state_checkpoint_interval_us), .fallback = "10s", .least = "100ms", .most = "1h",
      .doc = "time between checkpoints; a crash replays at most about this much"},

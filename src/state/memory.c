@@ -2,7 +2,9 @@
 
 #include "weir/base/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Regions come from the system in pieces of up to 32 MiB, aligned to huge pages: a million scattered cards are a
@@ -91,6 +93,29 @@ weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_
     weir_slab_init(&memory->slab, grow, memory);
     *memory_out = memory;
     return WEIR_OK;
+}
+
+/* In steps, each a page fault's worth: the address space is locked meanwhile. Linux before 5.14 does not know the advice
+ * and has its pages written to. */
+static bool populate(const region *it)
+{
+    for (size_t at = 0; at < it->size; at += HUGE_PAGE)
+        if (madvise(it->base + at, HUGE_PAGE, MADV_POPULATE_WRITE) != 0) {
+            if (errno != EINVAL)
+                return false;
+            memset(it->base + at, 0, HUGE_PAGE);
+        }
+    return true;
+}
+
+weir_status weir_memory_prefault(weir_memory *memory, weir_error *error)
+{
+    weir_check(memory->region_count == 0);
+    const region *whole = add_region(memory, memory->bytes_max);
+    if (whole && populate(whole))
+        return WEIR_OK;
+    return weir_error_set(error, WEIR_FULL, "the system does not give %llu bytes of memory at once: %s",
+                          (unsigned long long)memory->bytes_max, strerror(errno));
 }
 
 weir_slab *weir_memory_slab(weir_memory *memory)

@@ -32,6 +32,7 @@ typedef struct weir_worker_options {
     uint32_t brake_window;
     double brake_share_max;
     uint64_t memory_bytes_max;        /* bound on this worker's cards and histories */
+    bool memory_prefault;             /* taken from the system when the worker is opened */
     weir_state_options state;         /* topic, entity, partition, horizon and note are filled in per partition */
     weir_store_opener open_store;
     void *open_store_context;

@@ -100,6 +100,7 @@ typedef struct weir_conf {
     int64_t alignment_drift_max_us, alignment_idle_us;
     /* state */
     char *state_dir;
+    bool state_prefault;
     int64_t state_memory_bytes, state_checkpoint_interval_us, state_horizon_us;
     /* operation */
     char *http_listen, *http_token;

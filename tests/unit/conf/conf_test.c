@@ -70,6 +70,7 @@ Test(conf, nothing_given_is_the_defaults)
     cr_expect_str_eq(conf.group_id, "weir");
     cr_expect_str_eq(conf.topics_scores, "");
     cr_expect_eq(conf.state_memory_bytes, INT64_C(1) << 30);
+    cr_expect_eq(conf.state_prefault, false);
     cr_expect_eq(conf.state_horizon_us, 30 * WEIR_US_PER_DAY);
     cr_expect_eq(conf.dead_letters_share_max, 0.5);
     cr_expect_eq(conf.input_framing, WEIR_CONF_FRAMING_AUTO);
@@ -208,12 +209,13 @@ Test(conf, flags_come_in_every_form)
 {
     cr_assert_eq(load(NULL, NULL,
                       TEXTS("--brokers=a:1", "--topics.alerts", "x", "--state-dir", "/s", "--pin_workers",
-                            "--create_topics=false", "--set=workers=9", "--kafka.security.protocol", "SSL")),
+                            "--state.prefault", "--create_topics=false", "--set=workers=9", "--kafka.security.protocol", "SSL")),
                  WEIR_OK, "%s", error.message);
     cr_expect_str_eq(conf.brokers, "a:1");
     cr_expect_str_eq(conf.topics_alerts, "x");
     cr_expect_str_eq(conf.state_dir, "/s");
     cr_expect_eq(conf.pin_workers, true);
+    cr_expect_eq(conf.state_prefault, true);
     cr_expect_eq(conf.create_topics, false);
     cr_expect_eq(conf.workers, 9);
     cr_expect_eq(conf.property_count, 1);
