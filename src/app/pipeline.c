@@ -163,13 +163,12 @@ static weir_status touch_all(weir_pipeline *pipeline, const weir_plan *plan, siz
             continue;
         }
         pipeline->item_jobs[item_count] = (uint16_t)i;
-        pipeline->items[item_count++] = (weir_engine_item){
-            .history = &job->entity->history,
-            .aside = name.aside,
-            .event = job->transaction.event,
-            .slab = job->slab,
-            .registers_in = job->inherited,
-        };
+        weir_engine_item *item = &pipeline->items[item_count++]; /* what comes out of it need not be cleared */
+        item->history = &job->entity->history;
+        item->aside = name.aside;
+        item->event = job->transaction.event;
+        item->slab = job->slab;
+        item->registers_in = job->inherited;
     }
     *item_count_out = item_count;
     return WEIR_OK;
