@@ -108,7 +108,7 @@ is_wanted() {
 # Starts a program beside the others, as soon as fewer than job_count are running.
 start() { # label command...
     is_wanted "$1" || return 0
-    while [ "$(jobs -rp | wc -l)" -ge "$job_count" ]; do
+    while [ "$(jobs -rp | grep -cvx "${waiting_lane:-none}")" -ge "$job_count" ]; do
         wait -n
     done
     run_program "$@" &
@@ -118,19 +118,38 @@ start_fuzz() { # variant build_dir name module
     start "$1/$3" "$2/tests/fuzz/$3" --mutations "$mutation_count" --crash "$logs/$3.crash" "tests/fuzz/corpus/$4"
 }
 
+# The command of a test program, in `command`. The broker's wait for their embedded brokers' rebalance delays and not for
+# a CPU: several of their tests run at a time.
+command_of() { # variant module name
+    local jobs=1
+    [ "$2" != broker ] || jobs=4
+    command=("$root/build/$1/tests/$3" --jobs "$jobs" --timeout "$test_limit_s" "--tap=$logs/$1.$3.tap")
+}
+
 # Starts the programs of one build that are of the given kinds ("unit sim") and have the given threads ("one many").
 start_programs() { # variant kinds threads
-    local dir=$root/build/$1 kind module name threads jobs
+    local dir=$root/build/$1 kind module name threads command
     while read -r kind module name threads; do
-        [[ " $2 " == *" $kind "* && " $3 " == *" $threads "* ]] || continue
+        [[ " $2 " == *" $kind "* && " $3 " == *" $threads "* && $module != broker ]] || continue
         if [ "$kind" = fuzz ]; then
             start_fuzz "$1" "$dir" "$name" "$module"
         else
-            jobs=1
-            [ "$module" != broker ] || jobs=4 # these wait for their embedded brokers' rebalance delays, not for a CPU
-            start "$1/$name" "$dir/tests/$name" --jobs "$jobs" --timeout "$test_limit_s" "--tap=$logs/$1.$name.tap"
+            command_of "$1" "$module" "$name"
+            start "$1/$name" "${command[@]}"
         fi
     done <"$dir/tests/programs.txt"
+}
+
+# The broker's programs, one after the other, beside the others.
+run_waiting() { # variant...
+    local variant kind module name threads command
+    for variant; do
+        while read -r kind module name threads <&3; do
+            [ "$module" = broker ] && [ "$variant/$threads" != tsan/one ] && is_wanted "$variant/$name" || continue
+            command_of "$variant" "$module" "$name"
+            run_program "$variant/$name" "${command[@]}"
+        done 3<"$root/build/$variant/tests/programs.txt"
+    done
 }
 
 limit_of() { # script
@@ -174,6 +193,12 @@ deploy/install-deps.sh build test || exit 1
 build check all && check=yes || check=no
 build asan test_programs && asan=yes || asan=no
 build tsan threaded_programs && tsan=yes || tsan=no
+built=()
+for variant in check tsan asan; do
+    [ "${!variant}" = no ] || built+=("$variant")
+done
+run_waiting "${built[@]}" &
+waiting_lane=$!
 [ "$check" = no ] || start_programs check "unit sim" "one many"
 [ "$tsan" = no ] || start_programs tsan "unit sim" "many"
 [ "$asan" = no ] || start_programs asan "unit sim fuzz" "one many"
