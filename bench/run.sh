@@ -13,17 +13,19 @@ model=$repo/bench/models/bench32.json
 two_stage_model=$repo/bench/models/bench32_two_stage.json
 runs=${WEIR_BENCH_RUNS:-3}                    # of every figure on Kafka; the median counts
 backlog_events=${WEIR_BENCH_BACKLOG:-5000000} # of the catch-up
+warm_up_runs=2                                # of the catch-up, not counted
 live_seconds=${WEIR_BENCH_SECONDS:-20}        # of measured traffic a run
 two_stage_live_seconds=${WEIR_BENCH_SECONDS:-12}
 warm_seconds=5                                # of traffic before that
 micro_timeout_s=600
 state_memory_mib=1024
+two_stage_state_memory_mib=1280
 fetch_memory_mib=64
 backlog_days=30       # of event time, in the backlog with two stages ...
 backlog_drift_max=24h # ... and alignment.drift_max there: less than the shortest delay of the model's labelled features
 linger_ms=1         # of both senders, relay's and weir's
 catchup_linger_ms=5 # the same with a backlog: a request a partition and millisecond would go to the broker's CPU
-two_stage_catchup_linger_ms=20 # and with two hops, which are requests of both kinds
+two_stage_catchup_linger_ms=100 # and with two hops, which are requests of both kinds
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ catchup_relay() {
 }
 
 # catch_up KIND [LOADGEN_FLAG...]: fills the backlog, and then both get through it in turns, the one that begins
-# alternating.
+# alternating. The first runs of each are not counted: the broker is still compiling itself on the same two cores.
 catch_up() {
     local kind=$1 run order who
     shift
@@ -171,13 +173,14 @@ catch_up() {
     say "# filling a backlog of $backlog_events events"
     "$build/bench/bench_loadgen" --brokers "$bootstrap" --topic "$kind" --count "$backlog_events" "$@" \
         >"$work/fill.out" || die "the backlog could not be filled"
-    for ((run = 1; run <= runs; run++)); do
+    for ((run = 1 - warm_up_runs; run <= runs; run++)); do
         order="relay weir"
         ((run % 2)) || order="weir relay"
         for who in $order; do
             say "# ${kind//_/ }, run $run of $runs: $who"
             "catchup_$who" "$kind" "$kind-$who-$run"
         done
+        ((run > 0)) || rm "$work/note.$kind."* # not counted
     done
 }
 
@@ -208,6 +211,7 @@ bench_catchup() {
 
 bench_two_stage_catchup() {
     local kind=two_stage_catchup weir_rate relay_rate linger_ms=$two_stage_catchup_linger_ms
+    local state_memory_mib=$two_stage_state_memory_mib
     prepare_kafka
     make_topic "${kind}_labels" 8
     catch_up "$kind" --days "$backlog_days" --labels "${kind}_labels"

@@ -151,13 +151,13 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
     return weir_kafka_open(&options, group_out, error);
 }
 
-/* What of state.memory is for cards and histories: the rest is for checkpoints being written, what is under way to the
- * broker, and whatever else comes and goes beside them. */
-static uint64_t histories_share(const weir_conf *conf)
+/* What of state.memory is for cards and histories: the rest, an eighth a stage, is for checkpoints being written, what is
+ * under way to the broker, and whatever else comes and goes beside them. */
+static uint64_t histories_share(const launched *it)
 {
     enum { LEAST = 16 << 20, ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };
-    int64_t aside = (conf->state_memory_bytes - LEAST) / ASIDE_SHARE;
-    return (uint64_t)(conf->state_memory_bytes - (aside < ASIDE_MAX ? aside : ASIDE_MAX));
+    int64_t bytes = it->launch->conf->state_memory_bytes, aside = (bytes - LEAST) / ASIDE_SHARE;
+    return (uint64_t)(bytes - (int64_t)it->chain.count * (aside < ASIDE_MAX ? aside : ASIDE_MAX));
 }
 
 static weir_worker_options worker_template(const launched *it)
@@ -174,7 +174,7 @@ static weir_worker_options worker_template(const launched *it)
                    .future_us_max = conf->input_future_max_us},
         .brake_window = (uint32_t)conf->dead_letters_window_count,
         .brake_share_max = conf->dead_letters_share_max,
-        .memory_bytes_max = histories_share(conf) / it->worker_count,
+        .memory_bytes_max = histories_share(it) / it->worker_count,
         .memory_prefault = conf->state_prefault,
         .state = {.sweep_interval_us = conf->state_checkpoint_interval_us,
                   .step_card_max = STEP_CARD_MAX,

@@ -79,6 +79,16 @@ static weir_partition *make_partition(const weir_worker *worker, int32_t lane)
     return partition;
 }
 
+/* A lane holds up to two batches of a checkpoint, and one process may come to hold all lanes: together they keep to a
+ * bound, however many there are. */
+static size_t batch_size_max(const weir_worker *worker)
+{
+    enum { BATCHES_SIZE_MAX = 32 << 20, LEAST = 128 << 10 };
+    size_t share = BATCHES_SIZE_MAX / 2 / (size_t)weir_shape_staged_count(&worker->options.shape);
+    size_t asked = worker->options.state.batch_size_max;
+    return asked < share ? asked : share > LEAST ? share : LEAST;
+}
+
 static weir_status open_state(weir_worker *worker, weir_partition *partition, int64_t *replay_from_out,
                               int64_t *labels_from_out, weir_error *error)
 {
@@ -89,6 +99,7 @@ static weir_status open_state(weir_worker *worker, weir_partition *partition, in
     if (status != WEIR_OK)
         return status;
     weir_state_options options = worker->options.state;
+    options.batch_size_max = batch_size_max(worker);
     options.identity.partition = partition->number;
     snprintf(options.identity.topic, sizeof options.identity.topic, "%s", topic);
     snprintf(options.identity.entity, sizeof options.identity.entity, "%s",

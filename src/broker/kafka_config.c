@@ -111,7 +111,7 @@ static const weir_kafka_property FIXED_PRODUCER[] = {
     {"acks", "all"},
     {"delivery.timeout.ms", "0"}, /* kafka_producer.c gives up, on everything after it too */
     {"queue.buffering.max.messages", "100000"},
-    {"queue.buffering.max.kbytes", "65536"},
+    {"queue.buffering.max.kbytes", "32768"}, /* a producer a worker; hops fill it while the broker is behind */
 };
 static const weir_kafka_property FIXED_SENDER[] = {
     {"enable.idempotence", "true"},
