@@ -114,7 +114,9 @@ weir_status weir_memory_prefault(weir_memory *memory, weir_error *error)
     const region *whole = add_region(memory, memory->bytes_max);
     if (whole && populate(whole))
         return WEIR_OK;
-    return weir_error_set(error, WEIR_FULL, "the system does not give %llu bytes of memory at once: %s",
+    return weir_error_set(error, WEIR_FULL,
+                          "the system does not give %llu bytes of memory at once (%s): lower it, or do without "
+                          "state.prefault",
                           (unsigned long long)memory->bytes_max, strerror(errno));
 }
 
