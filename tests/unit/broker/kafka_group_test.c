@@ -102,6 +102,7 @@ Test(broker, acknowledgement_names_output_partition_and_source)
 {
     rig_member rig;
     rig_open(&rig, options(2));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 1);
     rig_acks acks = {0};
     cr_assert_eq(rig_produce(port, WEIR_OUTPUT_DEAD_LETTERS, 5, INT64_C(1) << 40, "letter"), WEIR_OK);
@@ -117,6 +118,7 @@ Test(broker, outgoing_headers_reach_the_reader)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     weir_header headers[] = {{"__connect.errors.topic", weir_span_text("transactions")}, {"empty", {0}}};
     weir_outgoing outgoing = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 2, .lane = 2, .marker = 1,
@@ -208,6 +210,7 @@ Test(broker, last_output_is_the_newest_record_or_nothing)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     char text[64];
     rig_last(&rig, WEIR_OUTPUT_ALERTS, 4, NULL, text);
@@ -232,6 +235,7 @@ Test(broker, last_dead_letter_is_found_by_its_header_even_without_payload)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     weir_header header = {"offset", weir_span_text("41")};
     weir_outgoing tombstone = {.output = WEIR_OUTPUT_DEAD_LETTERS, .partition = 1, .lane = 1, .marker = 41,
@@ -288,6 +292,7 @@ Test(broker, refused_produces_are_retried_in_order)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     rig_acks acks = {0};
     char payload[16];
@@ -324,6 +329,7 @@ Test(broker, delivery_is_given_up_after_its_time)
     impatient.delivery_timeout_us = 1500000;
     rig_member rig;
     rig_open(&rig, impatient);
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     for (int32_t id = 1; id <= 3; id++)
         weir_embedded_broker(embedded, id, 0);
@@ -389,7 +395,7 @@ Test(broker, queue_that_is_full_says_so_and_recovers)
 {
     rig_member rig;
     rig_open(&rig, options(1));
-    RIG_UNTIL(rig_owned(&rig) == 8, &rig); /* closed while it joins, librdkafka before 2.3 aborts (#4312) */
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     weir_port *port = rig.group->ops->port(rig.group, 0);
     for (int32_t id = 1; id <= 3; id++)
         weir_embedded_broker(embedded, id, 0);
@@ -463,6 +469,7 @@ Test(broker, cluster_is_described)
 {
     rig_member rig;
     rig_open(&rig, options(1));
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
     cr_assert_gt(strlen(rig.shape.cluster_id), 0);
     cr_assert_eq(rig.shape.partition_count, 8);
     cr_assert_eq(rig.shape.stage_count, 1);
