@@ -151,8 +151,8 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
     return weir_kafka_open(&options, group_out, error);
 }
 
-/* What of state.memory is for cards and histories: the rest, an eighth a stage, is for checkpoints being written, what is
- * under way to the broker, and whatever else comes and goes beside them. */
+/* What of state.memory is for cards and histories: the rest, an eighth a stage, is for checkpoints being written, what
+ * is under way to the broker, and whatever else comes and goes beside them. */
 static uint64_t histories_share(const launched *it)
 {
     enum { LEAST = 16 << 20, ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };

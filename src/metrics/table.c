@@ -56,8 +56,8 @@ static const weir_metric_row ROWS[WEIR_METRIC_COUNT] = {
                                         "Memory in use by entities and their histories."},
     [WEIR_METRIC_STATE_MEMORY_LIMIT_BYTES] = {"weir_state_memory_limit_bytes", WEIR_METRIC_GAUGE,
                                               WEIR_METRIC_IN_SHARD_SUM, {0},
-                                              "Bound on the memory of entities and their histories (state.memory, less up "
-                                              "to an eighth a stage for what is being written)."},
+                                              "Bound on the memory of entities and their histories (state.memory, less "
+                                              "up to an eighth a stage for what is being written)."},
     [WEIR_METRIC_STORE_BYTES] = {"weir_store_bytes", WEIR_METRIC_GAUGE, WEIR_METRIC_IN_SHARD_SUM, {0},
                                  "Size of the durable stores on disk."},
     [WEIR_METRIC_CHECKPOINT_AGE_SECONDS] = {"weir_checkpoint_age_seconds", WEIR_METRIC_GAUGE, WEIR_METRIC_IN_SHARD_MAX,

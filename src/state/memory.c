@@ -95,8 +95,8 @@ weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_
     return WEIR_OK;
 }
 
-/* In steps, each a page fault's worth: the address space is locked meanwhile. Linux before 5.14 does not know the advice
- * and has its pages written to. */
+/* In steps, each a page fault's worth: the address space is locked meanwhile. Linux before 5.14 does not know the
+ * advice and has its pages written to. */
 static bool populate(const region *it)
 {
     for (size_t at = 0; at < it->size; at += HUGE_PAGE)

@@ -209,7 +209,8 @@ Test(conf, flags_come_in_every_form)
 {
     cr_assert_eq(load(NULL, NULL,
                       TEXTS("--brokers=a:1", "--topics.alerts", "x", "--state-dir", "/s", "--pin_workers",
-                            "--state.prefault", "--create_topics=false", "--set=workers=9", "--kafka.security.protocol", "SSL")),
+                            "--state.prefault", "--create_topics=false", "--set=workers=9",
+                            "--kafka.security.protocol", "SSL")),
                  WEIR_OK, "%s", error.message);
     cr_expect_str_eq(conf.brokers, "a:1");
     cr_expect_str_eq(conf.topics_alerts, "x");
