@@ -6,8 +6,9 @@ DIRECTORY holds what convert.py and compare.py wrote, and for every test split D
 model-D.json live, as `weir tail` prints it; offline-D.jsonl, if there, is what `weir score` made of the same.
 
 The regression on the 15 published features is trained here, on weir's logged features; the scores of weir's own model
-are the ones weir computed. The last line printed is the verdict; the exit code is 1 when a feature differed from the
-independent computation, a score is missing, or live and offline differ.
+are the ones weir computed. The last line printed is the verdict, the one before it what the card's features alone would
+give; the exit code is 1 when a feature differed from the independent computation, a score is missing, or live and
+offline differ.
 """
 
 import json
@@ -120,6 +121,13 @@ def print_caught(table, models):
         print(f"  {name:34s} {'precision at 0.5':22s} {right / max(alerts, 1):6.1%} of {alerts} alerts")
 
 
+def cards_alone(table, logged):
+    """The regression on the nine features of card and event, on the baseline split: how far one gets without places."""
+    nine = logged[:, [i for i, name in enumerate(features.PUBLISHED15) if "terminal." not in name]]
+    chosen = choose(table, nine, logistic, REGULARISATIONS)
+    return protocol.evaluate(table, nine, logistic(chosen), protocol.BASELINE)
+
+
 def main(directory, picture_file):
     table = pandas.read_pickle(os.path.join(directory, "table.pkl"))
     logged = numpy.nan_to_num(numpy.load(os.path.join(directory, "logged.npy"))[:, : len(features.PUBLISHED15)])
@@ -143,6 +151,7 @@ def main(directory, picture_file):
                                            "weir's linear model": own})
     if wrong:
         print(f"\n{wrong} of weir's scores are missing, or differ from themselves or from `weir score`'s")
+    print(f"handbook: card9 {cards_alone(table, logged)}; features differing {verdict['differing']}")
     print(f"handbook: baseline {fifteen_mean}; weir {own_mean}; features differing {verdict['differing']}")
     return 1 if verdict["differing"] or verdict["missing"] or verdict["strays"] or wrong else 0
 
