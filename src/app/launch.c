@@ -151,13 +151,15 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
     return weir_kafka_open(&options, group_out, error);
 }
 
-/* What of state.memory is for cards and histories: the rest, an eighth a stage, is for checkpoints being written, what
- * is under way to the broker, and whatever else comes and goes beside them. */
+/* What of state.memory is for cards and histories: the rest, an eighth a stage of what the workers do not need at the
+ * least, is for checkpoints being written, what is under way to the broker, and whatever else comes and goes beside. */
 static uint64_t histories_share(const launched *it)
 {
-    enum { LEAST = 16 << 20, ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };
-    int64_t bytes = it->launch->conf->state_memory_bytes, aside = (bytes - LEAST) / ASIDE_SHARE;
-    return (uint64_t)(bytes - (int64_t)it->chain.count * (aside < ASIDE_MAX ? aside : ASIDE_MAX));
+    enum { WORKER_LEAST = 8 << 20, ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };
+    int64_t bytes = it->launch->conf->state_memory_bytes;
+    int64_t aside = (bytes - (int64_t)it->worker_count * WORKER_LEAST) / ASIDE_SHARE;
+    aside = aside < 0 ? 0 : aside < ASIDE_MAX ? aside : ASIDE_MAX;
+    return (uint64_t)(bytes - (int64_t)it->chain.count * aside);
 }
 
 static weir_worker_options worker_template(const launched *it)
