@@ -226,12 +226,12 @@ static void leave_unscored(weir_engine_item *item)
 }
 
 /* Each level runs ahead of the next. `ahead` counts from the item that level 0 has come to. */
-static void prefetch(const weir_plan *plan, weir_engine_item *items, size_t count, size_t ahead)
+static void prefetch(const weir_plan *plan, size_t stage, weir_engine_item *items, size_t count, size_t ahead)
 {
     for (int level = 0; level < PREFETCH_LEVEL_COUNT; level++) {
         size_t index = ahead - (size_t)level * PREFETCH_DISTANCE;
         if (index < count && items[index].history) /* wraps when the level has not begun */
-            weir_plan_prefetch(plan, items[index].history, &items[index].event, level, &items[index].moving);
+            weir_plan_prefetch(plan, stage, items[index].history, &items[index].event, level, &items[index].moving);
     }
 }
 
@@ -294,9 +294,9 @@ weir_status weir_engine_step(weir_engine *engine, const weir_ruleset *ruleset, s
     size_t done = 0;
     enum { AHEAD = PREFETCH_LEVEL_COUNT * PREFETCH_DISTANCE };
     for (size_t i = 0; i < AHEAD; i++)
-        prefetch(ruleset->plan, items, count, i);
+        prefetch(ruleset->plan, stage, items, count, i);
     for (; done < count; done++) {
-        prefetch(ruleset->plan, items, count, done + AHEAD);
+        prefetch(ruleset->plan, stage, items, count, done + AHEAD);
         status = take_item(engine, ruleset, stage, items, done);
         if (status != WEIR_OK)
             break;

@@ -142,20 +142,65 @@ static void prefetch_next(weir_history_cursor at)
         weir_prefetch_block(at.chunk->next, offsetof(weir_chunk, events) + (AHEAD - 1) * sizeof(weir_event));
 }
 
+/* The same for an edge about to go back: the event behind it, ... */
+static void prefetch_crossed_back(weir_history_cursor at)
+{
+    weir_prefetch_to_write(at.chunk);
+    if (at.index > 0)
+        weir_prefetch(&at.chunk->events[at.index - 1]);
+}
+
+/* ... and those behind that, in the chunk before it too, as if that were full. */
+static void prefetch_previous(weir_history_cursor at)
+{
+    enum { BACK = 3 };
+    if (at.index >= BACK)
+        weir_prefetch_block(&at.chunk->events[at.index - BACK], (BACK - 1) * sizeof(weir_event));
+    else if (at.chunk->previous) {
+        weir_prefetch_to_write(at.chunk->previous);
+        weir_prefetch_block(&at.chunk->previous->events[WEIR_CHUNK_EVENT_MAX - BACK], BACK * sizeof(weir_event));
+    }
+}
+
+/* Whether the event is late, so that edges go back. */
+static bool goes_back(const weir_run *run)
+{
+    return run->stage->behind_offset && run->event->time_us < weir_run_header(run)->at_us;
+}
+
 /* A bit for each edge that is about to move, of those that stand at one place only the first. Without a branch: which
- * edges move is a coin toss. Edges beyond the 32nd do without prefetching, edge 0 stands at the end. */
+ * edges move is a coin toss. Edges beyond the 32nd do without prefetching; edge 0 stands at the end, and moves only
+ * back. */
 static uint32_t moving_edges(const weir_run *run)
 {
     enum { EDGE_MAX = 32 };
     const weir_stage *stage = run->stage;
-    const int64_t *gates = weir_run_gates(run), *lags_us = stage->lags_us;
+    const int64_t *lags_us = stage->lags_us;
     int64_t at_us = run->event->time_us;
     const weir_edge *edges = weir_run_edges(run);
     unsigned count = stage->edge_count < EDGE_MAX ? stage->edge_count : EDGE_MAX;
-    uint32_t moving = 0;
+    bool back = goes_back(run);
+    const int64_t *times_us = back ? weir_run_behind(run) : weir_run_gates(run);
+    uint32_t moving = back;
     for (unsigned i = 1; i < count; i++)
-        moving |= (uint32_t)((gates[i] <= at_us - lags_us[i]) & (edges[i].next != edges[i - 1].next)) << i;
+        moving |= (uint32_t)(((times_us[i] > at_us - lags_us[i]) == back) & (edges[i].next != edges[i - 1].next)) << i;
     return moving;
+}
+
+static void prefetch_events(const weir_run *run, uint32_t moving, int level)
+{
+    bool back = goes_back(run);
+    for (uint32_t left = moving; left; left &= left - 1) {
+        weir_history_cursor at = weir_place_cursor(weir_run_edges(run)[__builtin_ctz(left)].next);
+        if (level == 1 && back)
+            prefetch_crossed_back(at);
+        else if (level == 1)
+            prefetch_crossed(at);
+        else if (at.chunk && back) /* an earlier event of the batch may have moved the edge */
+            prefetch_previous(at);
+        else if (at.chunk)
+            prefetch_next(at);
+    }
 }
 
 /* Where a key is to be added, which is the event's, or taken out again, which is that of an event about to be crossed,
@@ -181,32 +226,25 @@ static void prefetch_keys(const weir_run *run, int level)
     }
 }
 
-void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, const weir_event *event, int level,
-                        uint32_t *moving)
+void weir_plan_prefetch(const weir_plan *plan, size_t stage, const weir_history *history, const weir_event *event,
+                        int level, uint32_t *moving)
 {
     if (level == 0) {
         *moving = 0;
         if (history->running)
-            weir_prefetch_block(history->running, history->running_size);
+            weir_prefetch_block(history->running, plan->stages[stage].size);
         if (history->last)
             weir_prefetch_to_write(history->last);
         return;
     }
-    if (!history->running || !history->last || history->running_plan != plan->serial)
+    weir_run run = {.stage = &plan->stages[stage], .base = history->running, .event = event};
+    if (!run.base || !history->last || weir_run_header(&run)->plan != plan->serial)
         return;
-    weir_run run = {.base = history->running, .event = event};
-    run.stage = &plan->stages[weir_run_header(&run)->stage];
     if (level == 1) {
         weir_prefetch_to_write(&history->last->events[history->last->end % WEIR_CHUNK_EVENT_MAX]);
         *moving = moving_edges(&run);
     }
-    for (uint32_t left = *moving; left; left &= left - 1) {
-        weir_history_cursor at = weir_place_cursor(weir_run_edges(&run)[__builtin_ctz(left)].next);
-        if (level == 1)
-            prefetch_crossed(at);
-        else if (at.chunk) /* an earlier event of the batch may have moved the edge */
-            prefetch_next(at);
-    }
+    prefetch_events(&run, *moving, level);
     prefetch_keys(&run, level);
 }
 
@@ -251,13 +289,15 @@ static uint64_t label_delay(const weir_event *event, int64_t label_time_us)
 static void set_label(const weir_plan *plan, weir_history *history, weir_slab *slab, weir_event *event,
                       uint64_t delay_us)
 {
-    if (history->running_plan != plan->serial)
+    const weir_running *running = history->running;
+    if (running && running->plan != plan->serial) {
         weir_history_drop_running(history, slab);
-    if (!history->running) {
+        running = NULL;
+    }
+    if (!running) {
         event->label_delay_us = delay_us & WEIR_LABEL_NONE;
         return;
     }
-    const weir_running *running = history->running;
     weir_run run = {.stage = &plan->stages[running->stage], .history = history, .slab = slab, .base = history->running};
     weir_run_label(&run, event, delay_us);
 }
@@ -278,7 +318,8 @@ weir_labelling weir_plan_label(const weir_plan *plan, weir_history *history, wei
         delay_us = before_us;
     if (labelling == WEIR_LABELLING_FIRST || delay_us != before_us)
         chunk->dirty = true;
-    chunk->labelled |= is_fraud;
+    if (is_fraud)
+        weir_history_mark_labelled(history, chunk);
     event->flags = (event->flags | WEIR_EVENT_LABELLED) & 15;
     if (delay_us != before_us)
         set_label(plan, history, slab, event, delay_us);

@@ -20,22 +20,72 @@ const weir_event *weir_history_next(weir_history_cursor *cursor)
     return event;
 }
 
-const weir_event *weir_history_next_labelled(weir_history_cursor *cursor)
+/* ---- labelled chunks ---- */
+
+static weir_history_cursor labelled_cursor(weir_chunk *chunk)
 {
-    weir_history_settle(cursor);
-    while (cursor->chunk && !cursor->chunk->labelled && cursor->chunk->next) {
-        cursor->chunk = cursor->chunk->next;
-        cursor->index = cursor->chunk->begin;
-    }
-    return cursor->chunk && cursor->chunk->labelled ? weir_history_next(cursor) : NULL;
+    return (weir_history_cursor){.chunk = chunk, .index = chunk ? chunk->begin : 0};
 }
 
-static void recompute_bounds(weir_chunk *chunk)
+weir_history_cursor weir_history_begin_labelled(const weir_history *history)
+{
+    return labelled_cursor(history->labelled);
+}
+
+const weir_event *weir_history_next_labelled(weir_history_cursor *cursor)
+{
+    if (cursor->chunk && cursor->index == cursor->chunk->end)
+        *cursor = labelled_cursor(cursor->chunk->labelled_next);
+    return cursor->chunk ? &cursor->chunk->events[cursor->index++] : NULL;
+}
+
+void weir_history_mark_labelled(weir_history *history, weir_chunk *chunk)
+{
+    if (chunk->labelled)
+        return;
+    chunk->labelled = true;
+    chunk->labelled_previous = NULL;
+    chunk->labelled_next = history->labelled;
+    if (history->labelled)
+        history->labelled->labelled_previous = chunk;
+    history->labelled = chunk;
+}
+
+static void unmark_labelled(weir_history *history, weir_chunk *chunk)
+{
+    if (!chunk->labelled)
+        return;
+    chunk->labelled = false;
+    *(chunk->labelled_previous ? &chunk->labelled_previous->labelled_next : &history->labelled) = chunk->labelled_next;
+    if (chunk->labelled_next)
+        chunk->labelled_next->labelled_previous = chunk->labelled_previous;
+}
+
+static bool is_labelled(const weir_event *event)
+{
+    return event->label_delay_us != WEIR_LABEL_NONE;
+}
+
+void weir_history_note_labels(weir_history *history, weir_chunk *chunk)
+{
+    bool any = false;
+    for (unsigned i = chunk->begin; i < chunk->end; i++)
+        any |= is_labelled(&chunk->events[i]);
+    if (any)
+        weir_history_mark_labelled(history, chunk);
+    else
+        unmark_labelled(history, chunk);
+}
+
+/* ---- chunks ---- */
+
+static void recompute_notes(weir_history *history, weir_chunk *chunk)
 {
     chunk->amount_minor_min = INT64_MAX;
     chunk->amount_minor_max = INT64_MIN;
     for (unsigned i = chunk->begin; i < chunk->end; i++)
         weir_chunk_note(chunk, &chunk->events[i]);
+    weir_history_note_labels(history, chunk);
 }
 
 /* A new empty chunk after `previous` (NULL: at the front). */
@@ -57,6 +107,7 @@ static weir_chunk *link_chunk(weir_history *history, weir_slab *slab, weir_chunk
 
 static void unlink_chunk(weir_history *history, weir_slab *slab, weir_chunk *chunk)
 {
+    unmark_labelled(history, chunk);
     *(chunk->previous ? &chunk->previous->next : &history->first) = chunk->next;
     *(chunk->next ? &chunk->next->previous : &history->last) = chunk->previous;
     weir_slab_give(slab, chunk, sizeof *chunk);
@@ -73,8 +124,8 @@ static bool split(weir_history *history, weir_slab *slab, weir_history_cursor *p
     to->end = (uint8_t)(from->end - at);
     memcpy(to->events, from->events + at, to->end * sizeof *to->events);
     from->end = (uint8_t)at;
-    recompute_bounds(from);
-    recompute_bounds(to);
+    recompute_notes(history, from);
+    recompute_notes(history, to);
     from->dirty = to->dirty = true;
     insertion->split_from = from;
     insertion->split_to = to;
@@ -124,6 +175,8 @@ bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cu
     chunk->events[place.index] = *event;
     chunk->dirty = true;
     weir_chunk_note(chunk, event);
+    if (is_labelled(event))
+        weir_history_mark_labelled(history, chunk);
     if (history->event_count == 0 || event->time_us > history->newest_time_us)
         history->newest_time_us = event->time_us;
     history->event_count++;
@@ -161,10 +214,8 @@ void weir_history_drop_oldest(weir_history *history, weir_slab *slab, uint32_t c
 void weir_history_drop_running(weir_history *history, weir_slab *slab)
 {
     if (history->running)
-        weir_running_give(history->running, history->running_size, slab);
+        weir_running_give(history->running, slab);
     history->running = NULL;
-    history->running_plan = 0;
-    history->running_size = 0;
 }
 
 void weir_history_clear(weir_history *history, weir_slab *slab)

@@ -19,9 +19,13 @@ typedef struct weir_history_insertion {
 bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cursor place, const weir_event *event,
                          weir_history_insertion *insertion_out);
 
-/* The next event at or behind the cursor whose chunk may hold labelled ones; NULL at the end. Moves as
- * weir_history_next. */
+/* Every event of the chunks that hold labelled ones, chunk by chunk in no order: cost goes with the labels, not with
+ * the events. Begin with weir_history_begin_labelled; NULL at the end. */
+weir_history_cursor weir_history_begin_labelled(const weir_history *history);
 const weir_event *weir_history_next_labelled(weir_history_cursor *cursor);
+
+/* An event of the chunk is known to be fraud. */
+void weir_history_mark_labelled(weir_history *history, weir_chunk *chunk);
 
 /* Drops the `count` oldest events and the chunks they leave empty. */
 void weir_history_drop_oldest(weir_history *history, weir_slab *slab, uint32_t count);

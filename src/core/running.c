@@ -6,7 +6,7 @@ enum { REBUILD_STRIDE = 64 };
 
 /* --- the block --- */
 
-void weir_running_give(void *block, uint32_t size, weir_slab *slab)
+void weir_running_give(void *block, weir_slab *slab)
 {
     const weir_running *running = block;
     weir_multiset *multisets = (weir_multiset *)((uint8_t *)block + running->multiset_offset);
@@ -15,7 +15,7 @@ void weir_running_give(void *block, uint32_t size, weir_slab *slab)
         weir_multiset_clear(&multisets[i], slab);
     for (uint32_t i = 0; i < running->extreme_count; i++)
         weir_extreme_clear(&extremes[i], slab);
-    weir_slab_give(slab, block, size);
+    weir_slab_give(slab, block, running->size);
 }
 
 static bool take_block(weir_run *run)
@@ -26,7 +26,9 @@ static bool take_block(weir_run *run)
         return false;
     memset(block, 0, stage->size);
     weir_running *running = block;
+    running->plan = stage->serial;
     running->stage = (uint16_t)stage->index;
+    running->size = stage->size;
     running->multiset_offset = stage->multiset_offset;
     running->multiset_count = (uint16_t)stage->multiset_count;
     running->extreme_offset = stage->extreme_offset;
@@ -34,8 +36,6 @@ static bool take_block(weir_run *run)
     running->at_us = INT64_MIN;
     run->base = block;
     run->history->running = block;
-    run->history->running_plan = stage->serial;
-    run->history->running_size = stage->size;
     return true;
 }
 
@@ -314,7 +314,7 @@ static void find_label_times(weir_run *run)
     running->labels_to_us = INT64_MAX;
     if (!run->stage->has_label)
         return;
-    weir_history_cursor cursor = weir_history_begin(run->history);
+    weir_history_cursor cursor = weir_history_begin_labelled(run->history);
     for (const weir_event *event; (event = weir_history_next_labelled(&cursor));)
         note_label_time(running, event);
 }
@@ -419,7 +419,7 @@ static bool see_labels(weir_run *run, int64_t as_of_us)
         return build(run, as_of_us);
     }
     int64_t before_us = running->as_of_us;
-    weir_history_cursor cursor = weir_history_begin(run->history);
+    weir_history_cursor cursor = weir_history_begin_labelled(run->history);
     for (const weir_event *event; (event = weir_history_next_labelled(&cursor));) {
         if (weir_event_is_fraud_at(event, before_us) == weir_event_is_fraud_at(event, as_of_us))
             continue;
@@ -438,7 +438,8 @@ bool weir_run_open(weir_run *run, int64_t at_us)
 {
     weir_history *history = run->history;
     run->base = history->running;
-    if (run->base && (history->running_plan != run->stage->serial || weir_run_edges(run)->ordinal >= WEIR_ORDINAL_MAX))
+    if (run->base && (weir_run_header(run)->plan != run->stage->serial ||
+                      weir_run_edges(run)->ordinal >= WEIR_ORDINAL_MAX))
         give_up(run);
     if (!run->base) {
         if (!build(run, at_us))

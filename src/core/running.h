@@ -3,7 +3,7 @@
  *   header | gates | edges | times behind | measures (counts, sums, squares) | multisets | extremes | latests | streaks
  *
  * With millions of entities every line of the block is a cache miss an event, so it is packed: six windows with
- * count, sum and std are 392 bytes.
+ * count, sum and std are 400 bytes.
  *
  * A gate is the time of the event in front of an edge (INT64_MAX at the end), so that an edge that does not move is
  * recognised without touching an event. Measures are prefix sums over the events an edge has passed,
@@ -25,8 +25,9 @@ typedef struct weir_running {
     int64_t at_us;                        /* event time the edges stand for */
     int64_t as_of_us;                     /* labels are seen as of then ... */
     int64_t labels_from_us, labels_to_us; /* ... and look the same at any time in [from, to) */
+    uint32_t plan;                        /* weir_plan.serial */
     uint32_t first_ordinal;               /* of the oldest retained event */
-    uint32_t multiset_offset, extreme_offset; /* so that the block can be given back without its plan */
+    uint32_t size, multiset_offset, extreme_offset; /* so that the block can be given back without its plan */
     uint16_t multiset_count, extreme_count;
     uint16_t stage;
 } weir_running;
@@ -284,6 +285,6 @@ void weir_history_trim(weir_history *history, weir_slab *slab, int64_t retention
 void weir_run_read_spreads(const weir_run *run, const weir_reading *reading, double *registers);
 
 /* Gives back a running block, whatever plan's. */
-void weir_running_give(void *block, uint32_t size, weir_slab *slab);
+void weir_running_give(void *block, weir_slab *slab);
 
 #endif

@@ -304,6 +304,8 @@ static bool join(weir_record_loader *loader, weir_history *history)
         history->last = loader->tail.last;
     }
     history->event_count = loader->card.event_count;
+    for (weir_chunk *chunk = history->first; chunk; chunk = chunk->next)
+        weir_history_note_labels(history, chunk);
     return true;
 }
 

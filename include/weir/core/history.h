@@ -25,34 +25,34 @@ enum { WEIR_CHUNK_EVENT_MAX = 8 };
 
 typedef struct weir_chunk {
     struct weir_chunk *previous, *next;
+    struct weir_chunk *labelled_previous, *labelled_next; /* on the history's list of labelled chunks, if on it */
     int64_t amount_minor_min, amount_minor_max; /* bounds over the chunk's events (may be wider after removals) */
     uint32_t id;        /* unique within the history, never reused: names the chunk in the store */
     uint8_t begin, end; /* events[begin..end) are retained; begin > 0 only in the first chunk */
     bool dirty;         /* changed since the store last took it */
     bool stored;        /* the store holds a version of it under its id */
-    bool labelled;      /* may hold events known to be fraud; without it, it holds none */
-    uint8_t padding[23];
+    bool labelled;      /* holds, or has held, events known to be fraud; without it, it holds none */
+    uint8_t padding[7];
     weir_event events[WEIR_CHUNK_EVENT_MAX];
 } weir_chunk;
 
 _Static_assert(sizeof(weir_chunk) == 64 + 64 * WEIR_CHUNK_EVENT_MAX, "a chunk is whole cache lines");
 
-/* Whoever puts an event into a chunk notes it: bounds and `labelled` are over all its events. */
+/* Whoever puts an event into a chunk notes it: the bounds are over all its events. (Labels are noted with the history,
+ * which lists the chunks that have some.) */
 static inline void weir_chunk_note(weir_chunk *chunk, const weir_event *event)
 {
     if (event->amount_minor < chunk->amount_minor_min)
         chunk->amount_minor_min = event->amount_minor;
     if (event->amount_minor > chunk->amount_minor_max)
         chunk->amount_minor_max = event->amount_minor;
-    chunk->labelled |= event->label_delay_us != WEIR_LABEL_NONE;
 }
 
 typedef struct weir_history {
     weir_chunk *first, *last;  /* NULL when empty */
-    void *running;             /* the plan's state, NULL until a plan touches the history */
+    weir_chunk *labelled;      /* the chunks that have labelled set, in no order: few of many, as a rule */
+    void *running;             /* the plan's state (src/core/running.h), NULL until a plan touches the history */
     int64_t newest_time_us;    /* largest event time that ever arrived; meaningful when event_count or arrivals > 0 */
-    uint32_t running_plan;     /* weir_plan.serial the running state belongs to */
-    uint32_t running_size;     /* bytes of the block at `running` */
     uint32_t event_count;      /* retained events */
     uint32_t next_chunk_id;
 } weir_history;
@@ -73,6 +73,9 @@ const weir_event *weir_history_next(weir_history_cursor *cursor);
  * Does not look for duplicates, expire, or touch the running state (there must be none).
  * Fails: returns false when the slab cannot grow; the history is unchanged. */
 bool weir_history_append(weir_history *history, weir_slab *slab, const weir_event *event);
+
+/* Notes what labels the events of a chunk carry that has just been linked into the history with its events. */
+void weir_history_note_labels(weir_history *history, weir_chunk *chunk);
 
 /* Gives every block back (events and running state) and leaves the history empty. */
 void weir_history_clear(weir_history *history, weir_slab *slab);

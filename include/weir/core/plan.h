@@ -108,8 +108,8 @@ const uint32_t *weir_plan_feature_registers(const weir_plan *plan);
 /* Asks the cache for what gather will touch of this history for an event. Level 0: the history's own
  * blocks; level 1: the events its edges are about to cross; level 2: the events they will then stand before. Each
  * level needs the one before it to have arrived. *moving is one call's note to the next. */
-void weir_plan_prefetch(const weir_plan *plan, const weir_history *history, const weir_event *event, int level,
-                        uint32_t *moving);
+void weir_plan_prefetch(const weir_plan *plan, size_t stage, const weir_history *history, const weir_event *event,
+                        int level, uint32_t *moving);
 
 /* Folds an event in without gathering (silent replay of a store-less history); same arrival rules. */
 WEIR_MUST_USE weir_status weir_plan_absorb(const weir_plan *plan, size_t stage, weir_history *history, weir_slab *slab,

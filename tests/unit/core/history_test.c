@@ -9,7 +9,8 @@
 
 static weir_event event_at(int64_t time_us, uint64_t transaction)
 {
-    return (weir_event){.time_us = time_us, .transaction = transaction, .amount_minor = time_us % 1000};
+    return (weir_event){.time_us = time_us, .transaction = transaction, .amount_minor = time_us % 1000,
+                        .label_delay_us = WEIR_LABEL_NONE};
 }
 
 static void append(weir_history *history, test_slab *slab, int64_t time_us)
@@ -71,6 +72,25 @@ Test(history, chunks_are_named_once_and_marked_when_they_change)
     test_slab_free(&slab);
 }
 
+/* Each labelled event comes exactly once, beside others of its chunk; and each chunk that is marked is on the list. */
+static void check_labelled(const weir_history *history, const weir_event *expected, size_t count)
+{
+    size_t marked = 0, listed = 0, labelled = 0, found = 0;
+    for (const weir_chunk *chunk = history->first; chunk; chunk = chunk->next)
+        marked += chunk->labelled;
+    const weir_chunk *before = NULL;
+    for (const weir_chunk *chunk = history->labelled; chunk; before = chunk, chunk = chunk->labelled_next, listed++)
+        cr_assert(chunk->labelled && chunk->labelled_previous == before);
+    cr_assert_eq(marked, listed);
+    for (size_t i = 0; i < count; i++)
+        labelled += expected[i].label_delay_us != WEIR_LABEL_NONE;
+    weir_history_cursor cursor = weir_history_begin_labelled(history);
+    for (const weir_event *event; (event = weir_history_next_labelled(&cursor));)
+        found += event->label_delay_us != WEIR_LABEL_NONE;
+    cr_assert_eq(found, labelled);
+    cr_assert_null(weir_history_next_labelled(&cursor));
+}
+
 /* A plain array beside it; every insertion place and every split. */
 Test(history, insertions_anywhere_keep_order_and_lose_nothing)
 {
@@ -84,6 +104,8 @@ Test(history, insertions_anywhere_keep_order_and_lose_nothing)
         size_t count = 0;
         for (uint64_t i = 0; i < COUNT; i++) {
             weir_event event = event_at((int64_t)weir_rng_below(&rng, 200), i + 1);
+            if (weir_rng_below(&rng, 20) == 0)
+                event.label_delay_us = weir_rng_below(&rng, 100);
             size_t at = count++;
             for (; at > 0 && expected[at - 1].time_us > event.time_us; at--)
                 expected[at] = expected[at - 1];
@@ -108,6 +130,7 @@ Test(history, insertions_anywhere_keep_order_and_lose_nothing)
                 cr_assert_eq(weir_history_next(&cursor)->transaction, expected[k].transaction);
             cr_assert_null(weir_history_next(&cursor));
             cr_assert_eq(history.event_count, count);
+            check_labelled(&history, expected, count);
         }
         weir_history_cursor back = {.chunk = history.last, .index = history.last->end};
         for (size_t k = count; k-- > 0;)
