@@ -255,14 +255,15 @@ static void refuse_record(weir_worker *worker, const weir_partition *partition, 
 static void line_up_event(weir_worker *worker, weir_partition *partition, const weir_hop_event *event,
                           int64_t sequence, size_t at)
 {
-    worker->jobs[at] = (weir_job){.payload = event->payload,
-                                  .partition = event->origin_partition,
-                                  .offset = event->origin_offset,
-                                  .sequence = sequence,
-                                  .inherited = event->registers,
-                                  .now_us = JUDGED_US,
-                                  .state = partition->state,
-                                  .slab = weir_memory_slab(worker->memory)};
+    weir_job *job = &worker->jobs[at]; /* the rest is the pipeline's to fill */
+    job->payload = event->payload;
+    job->partition = event->origin_partition;
+    job->offset = event->origin_offset;
+    job->sequence = sequence;
+    job->inherited = event->registers;
+    job->now_us = JUDGED_US;
+    job->state = partition->state;
+    job->slab = weir_memory_slab(worker->memory);
 }
 
 static void run_hop_jobs(weir_worker *worker, weir_partition *partition, size_t *job_count)

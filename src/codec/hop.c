@@ -15,9 +15,15 @@ enum {
 
 /* ---- registers: a row of forms, then the values in them ---- */
 
-typedef enum form { MISSING, WHOLE, FLOAT, DOUBLE } form;
+typedef enum form { MISSING, WHOLE, HUNDREDTHS, DOUBLE } form;
 
-static const uint8_t FORM_SIZES[] = {[MISSING] = 0, [WHOLE] = 2, [FLOAT] = 4, [DOUBLE] = 8};
+static const uint8_t FORM_SIZES[] = {[MISSING] = 0, [WHOLE] = 2, [HUNDREDTHS] = 4, [DOUBLE] = 8};
+
+/* Sums, least and greatest amounts of most currencies: 21 million in cents. */
+static double of_hundredths(int32_t hundredths)
+{
+    return hundredths / 100.0;
+}
 
 /* The smallest form the value comes back from to the bit; *bits_out gets what is stored. */
 static form choose_form(double value, uint64_t *bits_out)
@@ -28,21 +34,21 @@ static form choose_form(double value, uint64_t *bits_out)
         *bits_out = (uint16_t)value;
         return WHOLE;
     }
-    float narrow = (float)value;
-    if (narrow == value) {
-        uint32_t word;
-        memcpy(&word, &narrow, sizeof word);
-        *bits_out = word;
-        return FLOAT;
-    }
     memcpy(bits_out, &value, sizeof *bits_out);
-    return DOUBLE;
+    if (fabs(value) >= INT32_MAX / 100)
+        return DOUBLE;
+    int32_t hundredths = (int32_t)lrint(value * 100);
+    double back = of_hundredths(hundredths);
+    if (memcmp(&back, &value, sizeof value) != 0) /* and -0 is not 0 */
+        return DOUBLE;
+    *bits_out = (uint32_t)hundredths;
+    return HUNDREDTHS;
 }
 
 static double value_of(form as, const uint8_t *at)
 {
     uint16_t whole;
-    float narrow;
+    int32_t hundredths;
     double value;
     switch (as) {
     case MISSING:
@@ -50,9 +56,9 @@ static double value_of(form as, const uint8_t *at)
     case WHOLE:
         memcpy(&whole, at, sizeof whole);
         return whole;
-    case FLOAT:
-        memcpy(&narrow, at, sizeof narrow);
-        return narrow;
+    case HUNDREDTHS:
+        memcpy(&hundredths, at, sizeof hundredths);
+        return of_hundredths(hundredths);
     case DOUBLE:
         break;
     }
@@ -103,19 +109,44 @@ static void read_registers(weir_reader *reader, double *registers_out, uint32_t 
 
 /* ---- entries ---- */
 
-static void write_event(weir_writer *writer, const weir_hop_head *head, const weir_hop_event *event)
+/* What an entry begins with. In the first hop every event's origin is its source. */
+enum { KIND_EVENT, KIND_LABEL, KIND_EVENT_OF_SOURCE, KIND_COUNT };
+
+static uint64_t kind_of(const weir_hop_head *head, const weir_hop_entry *entry)
 {
-    weir_write_varint(writer, (uint64_t)event->origin_partition);
-    weir_write_varint(writer, (uint64_t)event->origin_offset);
+    if (entry->kind == WEIR_HOP_LABEL)
+        return KIND_LABEL;
+    return entry->event.origin_partition == head->source_partition && entry->event.origin_offset == entry->sequence
+               ? KIND_EVENT_OF_SOURCE
+               : KIND_EVENT;
+}
+
+static void write_event(weir_writer *writer, const weir_hop_head *head, uint64_t kind, int64_t sequence,
+                        const weir_hop_event *event)
+{
+    weir_check(sequence >= head->sequence_base);
+    weir_write_varint(writer, (uint64_t)(sequence - head->sequence_base));
+    if (kind == KIND_EVENT) {
+        weir_write_varint(writer, (uint64_t)event->origin_partition);
+        weir_write_varint(writer, (uint64_t)event->origin_offset);
+    }
     write_registers(writer, event->registers, head->register_count);
     weir_write_varint(writer, event->payload.size);
     weir_write_bytes(writer, event->payload.data, event->payload.size);
 }
 
-static void read_event(weir_reader *reader, const weir_hop_head *head, double *registers_out, weir_hop_event *event_out)
+static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t kind, double *registers_out,
+                       int64_t *sequence_out, weir_hop_event *event_out)
 {
-    uint64_t partition = weir_read_varint(reader), offset = weir_read_varint(reader);
-    reader->failed |= partition > INT32_MAX || offset > INT64_MAX;
+    uint64_t sequence = weir_read_varint(reader), partition = (uint64_t)head->source_partition, offset;
+    reader->failed |= __builtin_add_overflow((uint64_t)head->sequence_base, sequence, &sequence);
+    offset = sequence;
+    if (kind == KIND_EVENT) {
+        partition = weir_read_varint(reader);
+        offset = weir_read_varint(reader);
+    }
+    reader->failed |= partition > INT32_MAX || offset > INT64_MAX || sequence > INT64_MAX;
+    *sequence_out = (int64_t)sequence;
     event_out->origin_partition = (int32_t)partition;
     event_out->origin_offset = (int64_t)offset;
     event_out->registers = registers_out;
@@ -123,9 +154,9 @@ static void read_event(weir_reader *reader, const weir_hop_head *head, double *r
     event_out->payload = weir_read_bytes(reader, weir_read_varint(reader));
 }
 
-static void write_label(weir_writer *writer, const weir_hop_head *head, const weir_hop_label *label)
+static void write_label(weir_writer *writer, int64_t sequence, const weir_hop_label *label)
 {
-    (void)head;
+    weir_write_varint(writer, (uint64_t)sequence);
     weir_write_fixed(writer, label->transaction, 8);
     for (int kind = 0; kind < WEIR_ENTITY_COUNT; kind++)
         weir_write_fixed(writer, label->entities[kind], 8);
@@ -134,8 +165,11 @@ static void write_label(weir_writer *writer, const weir_hop_head *head, const we
     weir_write_fixed(writer, (uint64_t)label->known_us, 8);
 }
 
-static void read_label(weir_reader *reader, weir_hop_label *label_out)
+static void read_label(weir_reader *reader, int64_t *sequence_out, weir_hop_label *label_out)
 {
+    uint64_t sequence = weir_read_varint(reader);
+    reader->failed |= sequence > INT64_MAX;
+    *sequence_out = (int64_t)sequence;
     label_out->transaction = weir_read_fixed(reader, 8);
     for (int kind = 0; kind < WEIR_ENTITY_COUNT; kind++)
         label_out->entities[kind] = weir_read_fixed(reader, 8);
@@ -151,17 +185,18 @@ void weir_hop_begin(weir_writer *record, const weir_hop_head *head)
     weir_write_fixed(record, VERSION, 1);
     weir_write_fixed(record, head->layout, 8);
     weir_write_varint(record, (uint64_t)head->source_partition);
+    weir_write_varint(record, (uint64_t)head->sequence_base);
     weir_write_varint(record, head->register_count);
 }
 
 void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_hop_entry *entry)
 {
-    weir_write_fixed(record, entry->kind, 1);
-    weir_write_varint(record, (uint64_t)entry->sequence);
-    if (entry->kind == WEIR_HOP_EVENT)
-        write_event(record, head, &entry->event);
+    uint64_t kind = kind_of(head, entry);
+    weir_write_fixed(record, kind, 1);
+    if (kind == KIND_LABEL)
+        write_label(record, entry->sequence, &entry->label);
     else
-        write_label(record, head, &entry->label);
+        write_event(record, head, kind, entry->sequence, &entry->event);
 }
 
 size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry)
@@ -179,23 +214,24 @@ bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *hea
     if (weir_read_fixed(reader_out, 1) != VERSION)
         return false;
     head_out->layout = weir_read_fixed(reader_out, 8);
-    uint64_t partition = weir_read_varint(reader_out), count = weir_read_varint(reader_out);
+    uint64_t partition = weir_read_varint(reader_out), base = weir_read_varint(reader_out);
+    uint64_t count = weir_read_varint(reader_out);
     head_out->source_partition = (int32_t)partition;
+    head_out->sequence_base = (int64_t)base;
     head_out->register_count = (uint32_t)count;
-    return !reader_out->failed && partition <= INT32_MAX && count <= REGISTER_MAX;
+    return !reader_out->failed && partition <= INT32_MAX && base <= INT64_MAX && count <= REGISTER_MAX;
 }
 
 bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *registers_out, weir_hop_entry *entry_out)
 {
     if (reader->failed || weir_reader_left(reader) == 0)
         return false;
-    uint64_t kind = weir_read_fixed(reader, 1), sequence = weir_read_varint(reader);
-    reader->failed |= kind > WEIR_HOP_LABEL || sequence > INT64_MAX;
-    entry_out->kind = (weir_hop_kind)kind;
-    entry_out->sequence = (int64_t)sequence;
-    if (kind == WEIR_HOP_EVENT)
-        read_event(reader, head, registers_out, &entry_out->event);
-    else if (!reader->failed)
-        read_label(reader, &entry_out->label);
+    uint64_t kind = weir_read_fixed(reader, 1);
+    reader->failed |= kind >= KIND_COUNT;
+    entry_out->kind = kind == KIND_LABEL ? WEIR_HOP_LABEL : WEIR_HOP_EVENT;
+    if (kind == KIND_LABEL)
+        read_label(reader, &entry_out->sequence, &entry_out->label);
+    else
+        read_event(reader, head, kind, registers_out, &entry_out->sequence, &entry_out->event);
     return !reader->failed;
 }

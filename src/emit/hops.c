@@ -4,10 +4,11 @@
 
 #include <stdlib.h>
 
-/* A record's memory doubles as it fills. At the maximum the record goes; a larger one has a single entry. */
-enum { RECORD_SIZE_FIRST = 4 * 1024, RECORD_SIZE_MAX = 64 * 1024 };
+/* A record's memory doubles as it fills. At the maximum the record goes; a larger one has a single entry. What a lane
+ * keeps for the next records is bounded: there may be hundreds of lanes, with hundreds of partitions to send to. */
+enum { RECORD_SIZE_FIRST = 4 * 1024, RECORD_SIZE_MAX = 64 * 1024, KEPT_SIZE_MAX = 8 * RECORD_SIZE_MAX };
 
-typedef struct outbox { /* the record being filled for one partition; its memory goes with it */
+typedef struct outbox { /* the record being filled for one partition */
     weir_writer writer;
     uint32_t entry_count;
 } outbox;
@@ -19,6 +20,7 @@ struct weir_hops {
     int32_t filled_count;
     bool begun;
     int64_t sequence;      /* of the batch */
+    size_t kept_size;      /* of outboxes' memory without a record */
     uint64_t record_count; /* sent */
 };
 
@@ -54,12 +56,25 @@ void weir_hops_begin(weir_hops *hops, int64_t sequence)
     if (hops->begun)
         return;
     hops->begun = true;
-    hops->sequence = sequence;
+    hops->sequence = hops->options.head.sequence_base = sequence;
 }
 
 bool weir_hops_begun(const weir_hops *hops)
 {
     return hops->begun;
+}
+
+/* Empties an outbox whose record has gone. */
+static void empty(weir_hops *hops, outbox *box)
+{
+    if (hops->kept_size + box->writer.size > KEPT_SIZE_MAX) {
+        free(box->writer.base);
+        *box = (outbox){0};
+        return;
+    }
+    hops->kept_size += box->writer.size;
+    box->writer.used = 0;
+    box->entry_count = 0;
 }
 
 static weir_status send(weir_hops *hops, int32_t partition)
@@ -81,8 +96,7 @@ static weir_status send(weir_hops *hops, int32_t partition)
     if (status != WEIR_OK)
         return status;
     weir_ledger_sent(ledger, WEIR_OUTPUT_HOPS, hops->sequence);
-    free(box->writer.base);
-    *box = (outbox){0};
+    empty(hops, box);
     hops->record_count++;
     return WEIR_OK;
 }
@@ -104,6 +118,16 @@ static weir_status make_room(outbox *box, size_t entry_size)
     return WEIR_OK;
 }
 
+static weir_status begin_record(weir_hops *hops, outbox *box, size_t entry_size)
+{
+    if (box->writer.base)
+        hops->kept_size -= box->writer.size;
+    weir_status status = make_room(box, WEIR_HOP_HEAD_SIZE_MAX + entry_size);
+    if (status == WEIR_OK)
+        weir_hop_begin(&box->writer, &hops->options.head);
+    return status;
+}
+
 weir_status weir_hops_add(weir_hops *hops, int32_t partition, const weir_hop_entry *entry)
 {
     weir_check(hops->begun && partition >= 0 && partition < hops->options.partition_count);
@@ -114,13 +138,11 @@ weir_status weir_hops_add(weir_hops *hops, int32_t partition, const weir_hop_ent
     if (box->entry_count == WEIR_HOP_ENTRY_MAX || (was_filled && box->writer.used + entry_size > RECORD_SIZE_MAX))
         status = send(hops, partition);
     if (status == WEIR_OK)
-        status = make_room(box, entry_size + (box->entry_count == 0 ? WEIR_HOP_HEAD_SIZE_MAX : 0));
+        status = box->entry_count > 0 ? make_room(box, entry_size) : begin_record(hops, box, entry_size);
     if (status != WEIR_OK)
         return status;
     if (!was_filled)
         hops->filled[hops->filled_count++] = partition;
-    if (box->entry_count == 0)
-        weir_hop_begin(&box->writer, &hops->options.head);
     weir_hop_write(&box->writer, &hops->options.head, entry);
     weir_check(!box->writer.failed); /* room for a whole entry was there */
     box->entry_count++;

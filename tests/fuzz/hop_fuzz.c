@@ -40,6 +40,7 @@ static void go_round(const weir_hop_head *head, const weir_hop_entry *entry)
     weir_check(weir_hop_open(weir_span_of(again_memory, writer.used), &reader, &head_again));
     weir_check(head_again.layout == head->layout && head_again.source_partition == head->source_partition);
     weir_check(head_again.register_count == head->register_count);
+    weir_check(head_again.sequence_base == head->sequence_base);
     weir_check(weir_hop_next(&reader, &head_again, again_registers, &entry_again));
     check_same(head, entry, &entry_again);
     weir_check(!weir_hop_next(&reader, &head_again, again_registers, &entry_again) && !reader.failed);

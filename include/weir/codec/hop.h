@@ -1,13 +1,14 @@
 /* What travels from one stage to the next: a batch of events with the values gathered so far, and of labels, from one
  * source to one partition of the next stage's internal topic.
  *
- *   record   version | layout of the plan | source partition | registers an event | entries ...
- *   event    sequence | origin partition, offset | registers, packed | the transaction as it came
+ *   record   version | layout of the plan | source partition | sequence base | registers an event | entries ...
+ *   event    sequence beyond the base | origin partition, offset, unless it is the source's | registers, packed
+ *            | the transaction as it came
  *   label    sequence | which transaction, of which entities | label time or "cleared"
  *
  * A *sequence* is an entry's place in its source's log. It rises from event to event of one source, and nearly so from
  * label to label: the receiving stage remembers what it has had of each and drops the rest. Registers are packed by
- * value: missing, a small whole number, a float, a double; they come back to the bit.
+ * value: missing, a small whole number, hundredths (money, as a rule), a double; they come back to the bit.
  *
  * The form is weir's own and internal: only instances of one group read it. Version 1.
  */
@@ -20,6 +21,7 @@
 typedef struct weir_hop_head {
     uint64_t layout;          /* weir_plan_layout of the sender's plan */
     int32_t source_partition; /* of the sending stage's input topic */
+    int64_t sequence_base;    /* no event of the record is before it */
     uint32_t register_count;  /* an event */
 } weir_hop_head;
 
@@ -53,7 +55,7 @@ void weir_hop_begin(weir_writer *record, const weir_hop_head *head);
 void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_hop_entry *entry);
 
 /* Bytes that the head, and an entry, may need. */
-enum { WEIR_HOP_HEAD_SIZE_MAX = 32 };
+enum { WEIR_HOP_HEAD_SIZE_MAX = 40 };
 size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry);
 
 /* Opens a record for reading. False when it is not one, or of a version this weir does not know. */

@@ -119,28 +119,49 @@ Test(hop, random_bits_come_back_to_the_bit)
     }
 }
 
-/* What the packing is for: most of what is gathered is missing, a count, or money in cents below 655.36. */
+/* What the packing is for: most of what is gathered is missing, a count, or money. */
 Test(hop, small_values_take_little_room)
 {
-    double missing[REGISTERS_MAX], counts[REGISTERS_MAX], floats[REGISTERS_MAX], doubles[REGISTERS_MAX];
+    double missing[REGISTERS_MAX], counts[REGISTERS_MAX], money[REGISTERS_MAX], doubles[REGISTERS_MAX];
     for (int i = 0; i < REGISTERS_MAX; i++) {
         missing[i] = NAN;
         counts[i] = i * 200;
-        floats[i] = i + 0.25;
-        doubles[i] = i + 0.1;
+        money[i] = i * 70000 + 0.29;
+        doubles[i] = i + 1.0 / 3;
     }
     size_t none = round_trip(missing, 0), row = REGISTERS_MAX / 4;
     cr_expect_eq(round_trip(missing, REGISTERS_MAX), none + row + 1, "and a byte for a longer count");
     cr_expect_eq(round_trip(counts, REGISTERS_MAX), none + row + 1 + 2 * REGISTERS_MAX);
-    cr_expect_eq(round_trip(floats, REGISTERS_MAX), none + row + 1 + 4 * REGISTERS_MAX);
+    cr_expect_eq(round_trip(money, REGISTERS_MAX), none + row + 1 + 4 * REGISTERS_MAX);
     cr_expect_eq(round_trip(doubles, REGISTERS_MAX), none + row + 1 + 8 * REGISTERS_MAX);
+}
+
+/* In the first hop an event's origin is its source: then neither is written, and the sequence is a small distance. */
+Test(hop, the_origin_in_the_source_itself_takes_no_room)
+{
+    const int64_t offset = INT64_C(5000000000);
+    weir_hop_head head = head_of(0), found;
+    weir_hop_entry entry = event_of(offset + 9, NULL, weir_span_text("payload")), read;
+    size_t elsewhere = record_of(&head, &entry, 1).size;
+    head.sequence_base = offset;
+    entry.event.origin_partition = head.source_partition;
+    entry.event.origin_offset = entry.sequence;
+    weir_span record = record_of(&head, &entry, 1);
+    cr_expect_eq(record.size - record_of(&head, NULL, 0).size, 1 + 1 + 1 + 7, "kind, distance, size and payload");
+    cr_expect_lt(record.size, elsewhere);
+    record = record_of(&head, &entry, 1);
+    weir_reader reader;
+    cr_assert(weir_hop_open(record, &reader, &found));
+    cr_expect_eq(found.sequence_base, offset);
+    cr_assert(weir_hop_next(&reader, &found, NULL, &read));
+    expect_same(&read, &entry, 0);
 }
 
 Test(hop, nothing_is_larger_than_said)
 {
     double registers[REGISTERS_MAX];
     for (int i = 0; i < REGISTERS_MAX; i++)
-        registers[i] = 0.1 + i;
+        registers[i] = 1.0 / 3 + i;
     for (uint32_t count = 0; count <= REGISTERS_MAX; count++) {
         weir_hop_head head = head_of(count);
         weir_hop_entry entry = event_of(INT64_MAX - 5, registers, weir_span_text("a payload of its own size"));
@@ -154,7 +175,8 @@ Test(hop, nothing_is_larger_than_said)
         weir_hop_write(&tight, &head, &entry);
         cr_assert_not(tight.failed, "%u registers", count);
     }
-    weir_hop_head largest = {.layout = UINT64_MAX, .source_partition = INT32_MAX, .register_count = UINT32_MAX};
+    weir_hop_head largest = {.layout = UINT64_MAX, .source_partition = INT32_MAX,
+                             .sequence_base = INT64_MAX, .register_count = UINT32_MAX};
     cr_expect_leq(record_of(&largest, NULL, 0).size, WEIR_HOP_HEAD_SIZE_MAX);
     weir_hop_head head = head_of(0);
     weir_hop_entry label = {.kind = WEIR_HOP_LABEL, .sequence = INT64_MAX, .label = {.transaction = UINT64_MAX}};
@@ -274,19 +296,22 @@ Test(hop, another_version_is_not_opened)
     cr_expect_not(weir_hop_open(weir_span_text("{\"not\": \"ours\"}"), &reader, &found));
 }
 
-/* Writes numbers as a head and an entry have them; they need not make sense. */
-static weir_span forge(uint64_t source, uint64_t registers, uint64_t kind, uint64_t sequence, uint64_t partition,
-                       uint64_t offset)
+typedef struct forged { /* numbers as a head and an entry have them; they need not make sense */
+    uint64_t source, base, registers, kind, sequence, partition, offset;
+} forged;
+
+static weir_span forge(forged of)
 {
     weir_writer writer = weir_writer_of(memory, sizeof memory);
     weir_write_fixed(&writer, 1, 1);
     weir_write_fixed(&writer, 42, 8);
-    weir_write_varint(&writer, source);
-    weir_write_varint(&writer, registers);
-    weir_write_fixed(&writer, kind, 1);
-    weir_write_varint(&writer, sequence);
-    weir_write_varint(&writer, partition);
-    weir_write_varint(&writer, offset);
+    weir_write_varint(&writer, of.source);
+    weir_write_varint(&writer, of.base);
+    weir_write_varint(&writer, of.registers);
+    weir_write_fixed(&writer, of.kind, 1);
+    weir_write_varint(&writer, of.sequence);
+    weir_write_varint(&writer, of.partition);
+    weir_write_varint(&writer, of.offset);
     weir_write_varint(&writer, 0); /* payload */
     return weir_span_of(memory, writer.used);
 }
@@ -302,14 +327,22 @@ static bool is_read(weir_span record)
 
 Test(hop, numbers_out_of_range_are_refused)
 {
-    cr_expect(is_read(forge(0, 0, 0, 0, 0, 0)));
-    cr_expect(is_read(forge(INT32_MAX, 0, 0, INT64_MAX, INT32_MAX, INT64_MAX)));
-    cr_expect_not(is_read(forge((uint64_t)INT32_MAX + 1, 0, 0, 0, 0, 0)), "a source partition");
-    cr_expect_not(is_read(forge(0, 1 << 20, 0, 0, 0, 0)), "a register count nobody has");
-    cr_expect_not(is_read(forge(0, UINT64_C(1) << 32, 0, 0, 0, 0)), "one that would be 0 in 32 bits");
-    cr_expect_not(is_read(forge(0, 0, 2, 0, 0, 0)), "a kind");
-    cr_expect_not(is_read(forge(0, 0, 0, UINT64_C(1) << 63, 0, 0)), "a sequence");
-    cr_expect_not(is_read(forge(0, 0, 0, 0, UINT64_C(1) << 31, 0)), "an origin partition");
-    cr_expect_not(is_read(forge(0, 0, 0, 0, 0, UINT64_C(1) << 63)), "an origin offset");
-    cr_expect_not(is_read(forge(0, 5, 0, 0, 0, 0)), "registers that are not there");
+    const uint64_t beyond_offsets = UINT64_C(1) << 63;
+    cr_expect(is_read(forge((forged){0})));
+    cr_expect(is_read(forge((forged){.source = INT32_MAX,
+                                     .sequence = INT64_MAX,
+                                     .partition = INT32_MAX,
+                                     .offset = INT64_MAX})));
+    cr_expect(is_read(forge((forged){.base = INT64_MAX - 1, .sequence = 1})));
+    cr_expect_not(is_read(forge((forged){.source = UINT64_C(1) << 31})));
+    cr_expect_not(is_read(forge((forged){.base = beyond_offsets})));
+    cr_expect_not(is_read(forge((forged){.registers = 1 << 20})), "a count nobody has");
+    cr_expect_not(is_read(forge((forged){.registers = UINT64_C(1) << 32})), "one that would be 0 in 32 bits");
+    cr_expect_not(is_read(forge((forged){.registers = 5})), "registers that are not there");
+    cr_expect_not(is_read(forge((forged){.kind = 3})));
+    cr_expect_not(is_read(forge((forged){.sequence = beyond_offsets})));
+    cr_expect_not(is_read(forge((forged){.base = INT64_MAX - 1, .sequence = 2})));
+    cr_expect_not(is_read(forge((forged){.base = INT64_MAX, .sequence = UINT64_MAX})), "around to where it was");
+    cr_expect_not(is_read(forge((forged){.partition = UINT64_C(1) << 31})));
+    cr_expect_not(is_read(forge((forged){.offset = beyond_offsets})));
 }
