@@ -20,50 +20,40 @@ typedef enum form { MISSING, WHOLE, HUNDREDTHS, DOUBLE } form;
 static const uint8_t FORM_SIZES[] = {[MISSING] = 0, [WHOLE] = 2, [HUNDREDTHS] = 4, [DOUBLE] = 8};
 
 /* Sums, least and greatest amounts of most currencies: 21 million in cents. */
-static double of_hundredths(int32_t hundredths)
+static inline double of_hundredths(int32_t hundredths)
 {
     return hundredths / 100.0;
 }
 
-/* The smallest form the value comes back from to the bit; *bits_out gets what is stored. */
-static form choose_form(double value, uint64_t *bits_out)
+static uint64_t bits_of(double value)
 {
-    if (isnan(value))
-        return MISSING;
-    if (value >= 0 && value <= UINT16_MAX && value == (uint16_t)value && !signbit(value)) {
-        *bits_out = (uint16_t)value;
-        return WHOLE;
-    }
-    memcpy(bits_out, &value, sizeof *bits_out);
-    if (fabs(value) >= INT32_MAX / 100)
-        return DOUBLE;
-    int32_t hundredths = (int32_t)lrint(value * 100);
-    double back = of_hundredths(hundredths);
-    if (memcmp(&back, &value, sizeof value) != 0) /* and -0 is not 0 */
-        return DOUBLE;
-    *bits_out = (uint32_t)hundredths;
-    return HUNDREDTHS;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
-static double value_of(form as, const uint8_t *at)
+/* The smallest form the value comes back from to the bit; *bits_out gets what is stored. All forms are tried, without a
+ * branch: which one it is changes from register to register. (-0 is not 0: it has no form but its own. What lrint makes
+ * of NaN and of what is beyond a long is some long, which does not come back.) */
+static inline form choose_form(double value, uint64_t *bits_out)
 {
-    uint16_t whole;
-    int32_t hundredths;
-    double value;
-    switch (as) {
-    case MISSING:
-        return NAN;
-    case WHOLE:
-        memcpy(&whole, at, sizeof whole);
-        return whole;
-    case HUNDREDTHS:
-        memcpy(&hundredths, at, sizeof hundredths);
-        return of_hundredths(hundredths);
-    case DOUBLE:
-        break;
-    }
-    memcpy(&value, at, sizeof value);
-    return value;
+    long whole = lrint(value), hundredths = lrint(value * 100);
+    uint64_t bits = bits_of(value);
+    bool is_whole = (whole >= 0) & (whole <= UINT16_MAX) & (bits_of((double)whole) == bits);
+    bool is_hundredths = (hundredths == (int32_t)hundredths) & (bits_of(of_hundredths((int32_t)hundredths)) == bits);
+    *bits_out = is_whole ? (uint64_t)whole : is_hundredths ? (uint64_t)hundredths : bits;
+    form as = is_whole ? WHOLE : is_hundredths ? HUNDREDTHS : DOUBLE;
+    return isnan(value) ? MISSING : as;
+}
+
+/* Of eight bytes that begin with it, what is beyond it being whatever follows. */
+static inline double value_of(form as, uint64_t bits)
+{
+    double itself;
+    memcpy(&itself, &bits, sizeof itself);
+    const double values[] = {[MISSING] = NAN, [WHOLE] = (uint16_t)bits, [HUNDREDTHS] = of_hundredths((int32_t)bits),
+                             [DOUBLE] = itself};
+    return values[as];
 }
 
 static size_t forms_size(uint32_t count)
@@ -96,11 +86,17 @@ static void read_registers(weir_reader *reader, double *registers_out, uint32_t 
     const uint8_t *at = reader->at;
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         form as = (form)(forms.data[i / FORMS_PER_BYTE] >> (i % FORMS_PER_BYTE * FORM_BITS) & FORM_MASK);
-        if ((size_t)(reader->end - at) < FORM_SIZES[as]) {
+        size_t left = (size_t)(reader->end - at);
+        if (left < FORM_SIZES[as]) {
             reader->failed = true;
             return;
         }
-        registers_out[i] = value_of(as, at);
+        uint64_t bits = 0;
+        if (left >= sizeof bits)
+            memcpy(&bits, at, sizeof bits);
+        else
+            memcpy(&bits, at, left);
+        registers_out[i] = value_of(as, bits);
         at += FORM_SIZES[as];
     }
     if (!reader->failed)
