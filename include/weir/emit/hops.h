@@ -4,7 +4,7 @@
  *                                      nothing of the batch is committed before all of it is acknowledged
  *
  * One a lane, so that the batches of several lanes may fill side by side and go out together: a broker's work is by the
- * request, and a request takes all that there is for a partition. A record's memory is there while it fills.
+ * request, and a request takes all that there is for a partition. A lane keeps half a MiB at most for its next records.
  * Thread: the worker's.
  */
 #ifndef WEIR_EMIT_HOPS_H
