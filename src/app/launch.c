@@ -155,9 +155,9 @@ static weir_status open_group(launched *it, weir_group **group_out, weir_error *
  * least, is for checkpoints being written, what is under way to the broker, and whatever else comes and goes beside. */
 static uint64_t histories_share(const launched *it)
 {
-    enum { WORKER_LEAST = 8 << 20, ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };
+    enum { ASIDE_SHARE = 8, ASIDE_MAX = 128 << 20 };
     int64_t bytes = it->launch->conf->state_memory_bytes;
-    int64_t aside = (bytes - (int64_t)it->worker_count * WORKER_LEAST) / ASIDE_SHARE;
+    int64_t aside = (bytes - (int64_t)it->worker_count * WEIR_MEMORY_BYTES_MIN) / ASIDE_SHARE;
     aside = aside < 0 ? 0 : aside < ASIDE_MAX ? aside : ASIDE_MAX;
     return (uint64_t)(bytes - (int64_t)it->chain.count * aside);
 }

@@ -117,11 +117,11 @@ static uint64_t kind_of(const weir_hop_head *head, const weir_hop_entry *entry)
                : KIND_EVENT;
 }
 
-static void write_event(weir_writer *writer, const weir_hop_head *head, uint64_t kind, int64_t sequence,
-                        const weir_hop_event *event)
+static void write_event(weir_writer *writer, const weir_hop_head *head, uint64_t kind, const weir_hop_entry *entry)
 {
-    weir_check(sequence >= head->sequence_base);
-    weir_write_varint(writer, (uint64_t)(sequence - head->sequence_base));
+    const weir_hop_event *event = &entry->event;
+    weir_check(entry->sequence >= head->sequence_base);
+    weir_write_varint(writer, (uint64_t)(entry->sequence - head->sequence_base));
     if (kind == KIND_EVENT) {
         weir_write_varint(writer, (uint64_t)event->origin_partition);
         weir_write_varint(writer, (uint64_t)event->origin_offset);
@@ -132,8 +132,9 @@ static void write_event(weir_writer *writer, const weir_hop_head *head, uint64_t
 }
 
 static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t kind, double *registers_out,
-                       int64_t *sequence_out, weir_hop_event *event_out)
+                       weir_hop_entry *entry_out)
 {
+    weir_hop_event *event_out = &entry_out->event;
     uint64_t sequence = weir_read_varint(reader), partition = (uint64_t)head->source_partition, offset;
     reader->failed |= __builtin_add_overflow((uint64_t)head->sequence_base, sequence, &sequence);
     offset = sequence;
@@ -142,7 +143,7 @@ static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t 
         offset = weir_read_varint(reader);
     }
     reader->failed |= partition > INT32_MAX || offset > INT64_MAX || sequence > INT64_MAX;
-    *sequence_out = (int64_t)sequence;
+    entry_out->sequence = (int64_t)sequence;
     event_out->origin_partition = (int32_t)partition;
     event_out->origin_offset = (int64_t)offset;
     event_out->registers = registers_out;
@@ -150,9 +151,10 @@ static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t 
     event_out->payload = weir_read_bytes(reader, weir_read_varint(reader));
 }
 
-static void write_label(weir_writer *writer, int64_t sequence, const weir_hop_label *label)
+static void write_label(weir_writer *writer, const weir_hop_entry *entry)
 {
-    weir_write_varint(writer, (uint64_t)sequence);
+    const weir_hop_label *label = &entry->label;
+    weir_write_varint(writer, (uint64_t)entry->sequence);
     weir_write_fixed(writer, label->transaction, 8);
     for (int kind = 0; kind < WEIR_ENTITY_COUNT; kind++)
         weir_write_fixed(writer, label->entities[kind], 8);
@@ -161,11 +163,12 @@ static void write_label(weir_writer *writer, int64_t sequence, const weir_hop_la
     weir_write_fixed(writer, (uint64_t)label->known_us, 8);
 }
 
-static void read_label(weir_reader *reader, int64_t *sequence_out, weir_hop_label *label_out)
+static void read_label(weir_reader *reader, weir_hop_entry *entry_out)
 {
+    weir_hop_label *label_out = &entry_out->label;
     uint64_t sequence = weir_read_varint(reader);
     reader->failed |= sequence > INT64_MAX;
-    *sequence_out = (int64_t)sequence;
+    entry_out->sequence = (int64_t)sequence;
     label_out->transaction = weir_read_fixed(reader, 8);
     for (int kind = 0; kind < WEIR_ENTITY_COUNT; kind++)
         label_out->entities[kind] = weir_read_fixed(reader, 8);
@@ -190,9 +193,9 @@ void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_h
     uint64_t kind = kind_of(head, entry);
     weir_write_fixed(record, kind, 1);
     if (kind == KIND_LABEL)
-        write_label(record, entry->sequence, &entry->label);
+        write_label(record, entry);
     else
-        write_event(record, head, kind, entry->sequence, &entry->event);
+        write_event(record, head, kind, entry);
 }
 
 size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry)
@@ -226,8 +229,8 @@ bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *regis
     reader->failed |= kind >= KIND_COUNT;
     entry_out->kind = kind == KIND_LABEL ? WEIR_HOP_LABEL : WEIR_HOP_EVENT;
     if (kind == KIND_LABEL)
-        read_label(reader, &entry_out->sequence, &entry_out->label);
+        read_label(reader, entry_out);
     else
-        read_event(reader, head, kind, registers_out, &entry_out->sequence, &entry_out->event);
+        read_event(reader, head, kind, registers_out, entry_out);
     return !reader->failed;
 }

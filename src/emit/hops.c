@@ -19,7 +19,6 @@ struct weir_hops {
     int32_t *filled;       /* partitions whose outbox has entries */
     int32_t filled_count;
     bool begun;
-    int64_t sequence;      /* of the batch */
     size_t kept_size;      /* of outboxes' memory without a record */
     uint64_t record_count; /* sent */
 };
@@ -56,7 +55,7 @@ void weir_hops_begin(weir_hops *hops, int64_t sequence)
     if (hops->begun)
         return;
     hops->begun = true;
-    hops->sequence = hops->options.head.sequence_base = sequence;
+    hops->options.head.sequence_base = sequence;
 }
 
 bool weir_hops_begun(const weir_hops *hops)
@@ -82,10 +81,11 @@ static weir_status send(weir_hops *hops, int32_t partition)
     outbox *box = &hops->outboxes[partition];
     weir_ledger *ledger = hops->options.ledger;
     weir_port *port = hops->options.port;
+    int64_t sequence = hops->options.head.sequence_base;
     weir_outgoing outgoing = {
         .output = WEIR_OUTPUT_HOPS,
         .lane = hops->options.lane,
-        .marker = weir_ledger_life_marker(ledger, hops->sequence),
+        .marker = weir_ledger_life_marker(ledger, sequence),
         .stage = hops->options.stage,
         .partition = partition,
         .payload = weir_span_of(box->writer.base, box->writer.used),
@@ -95,7 +95,7 @@ static weir_status send(weir_hops *hops, int32_t partition)
         status = port->ops->produce(port, &outgoing);
     if (status != WEIR_OK)
         return status;
-    weir_ledger_sent(ledger, WEIR_OUTPUT_HOPS, hops->sequence);
+    weir_ledger_sent(ledger, WEIR_OUTPUT_HOPS, sequence);
     empty(hops, box);
     hops->record_count++;
     return WEIR_OK;

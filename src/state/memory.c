@@ -9,7 +9,7 @@
 
 /* Regions come from the system in pieces of up to 32 MiB, aligned to huge pages: a million scattered cards are a
  * TLB miss each otherwise. Pages the slab has not cut yet are not resident, so a large region costs nothing. */
-enum { PAGE = 4096, HUGE_PAGE = 2 << 20, BYTES_MIN = 8 << 20, REGION_SIZE_MAX = 32 << 20, REGION_SHARE = 16 };
+enum { PAGE = 4096, HUGE_PAGE = 2 << 20, REGION_SIZE_MAX = 32 << 20, REGION_SHARE = 16 };
 
 /* One batch of 256 events may take a card, two chunks and the running state each before anybody evicts. */
 enum { HEADROOM_MAX = 8 << 20, HEADROOM_SHARE = 8 };
@@ -81,7 +81,7 @@ static void *grow(void *owner, size_t size)
 
 weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_error *error)
 {
-    if (bytes_max < BYTES_MIN)
+    if (bytes_max < WEIR_MEMORY_BYTES_MIN)
         return weir_error_set(error, WEIR_INVALID, "state memory of %llu bytes is too little; at least 8MiB",
                               (unsigned long long)bytes_max);
     weir_memory *memory = calloc(1, sizeof *memory);

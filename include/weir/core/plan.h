@@ -106,7 +106,7 @@ void weir_plan_compute(const weir_plan *plan, const weir_event *event, double *r
 const uint32_t *weir_plan_feature_registers(const weir_plan *plan);
 
 /* Asks the cache for what gather will touch of this history for an event. Level 0: the history's own
- * blocks; level 1: the events its edges are about to cross; level 2: the events they will then stand before. Each
+ * blocks; level 1: the events its edges are about to cross, back if the event is late; level 2: those beyond them. Each
  * level needs the one before it to have arrived. *moving is one call's note to the next. */
 void weir_plan_prefetch(const weir_plan *plan, size_t stage, const weir_history *history, const weir_event *event,
                         int level, uint32_t *moving);

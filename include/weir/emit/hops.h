@@ -25,7 +25,7 @@ typedef struct weir_hops_options {
     int32_t lane;            /* that hands on ... */
     size_t stage;            /* ... to this stage's topic, ... */
     int32_t partition_count; /* ... which has so many partitions */
-    weir_hop_head head;      /* of every record */
+    weir_hop_head head;      /* of every record; its sequence_base is the batch's, whatever is given */
 } weir_hops_options;
 
 /* Fails: WEIR_FULL without memory. */

@@ -21,9 +21,10 @@
 
 /* ---- memory: one a worker, shared by its partitions ---- */
 typedef struct weir_memory weir_memory;
+enum { WEIR_MEMORY_BYTES_MIN = 8 << 20 };
 /* A slab over mmap with a soft bound in bytes (cards, histories, table). The worker keeps what is in use below it by
  * evicting; what the slab holds of the system may be up to a quarter more, in blocks of sizes nobody asks for any more.
- * Fails: WEIR_INVALID below 8 MiB. */
+ * Fails: WEIR_INVALID below WEIR_MEMORY_BYTES_MIN (8 MiB). */
 WEIR_MUST_USE weir_status weir_memory_open(uint64_t bytes_max, weir_memory **memory_out, weir_error *error);
 /* Takes all of the bound from the system now and has every page of it backed, so that no event waits for that later.
  * Cost: 0.2 to 0.5 s a GiB; several times as long where a virtual machine's host has not backed the pages before.

@@ -232,9 +232,9 @@ static void step(rig *r, const shape *s, size_t i)
     weir_status status;
     bool absorbed = s->check_every == 1 && i % 11 == 3;
     uint32_t moving;
-    weir_plan_prefetch(plan, 0, &r->history, &event, 0, &moving);
-    weir_plan_prefetch(plan, 0, &r->history, &event, 1, &moving);
-    weir_plan_prefetch(plan, 0, &r->history, &event, 2, &moving);
+    weir_plan_prefetch(plan, r->stage, &r->history, &event, 0, &moving);
+    weir_plan_prefetch(plan, r->stage, &r->history, &event, 1, &moving);
+    weir_plan_prefetch(plan, r->stage, &r->history, &event, 2, &moving);
     if (absorbed)
         status = weir_plan_absorb(plan, r->stage, &r->history, &r->slab.slab, &event, &arrival);
     else
