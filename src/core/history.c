@@ -159,8 +159,9 @@ static bool make_room(weir_history *history, weir_slab *slab, weir_history_curso
 bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cursor place, const weir_event *event,
                          weir_history_insertion *insertion_out)
 {
-    weir_history_insertion insertion = {0};
-    if (!make_room(history, slab, &place, &insertion))
+    insertion_out->split_from = insertion_out->split_to = NULL;
+    insertion_out->split_at = 0;
+    if (!make_room(history, slab, &place, insertion_out))
         return false;
     weir_chunk *chunk = place.chunk;
     weir_check(place.index >= chunk->begin && place.index <= chunk->end);
@@ -180,8 +181,7 @@ bool weir_history_insert(weir_history *history, weir_slab *slab, weir_history_cu
     if (history->event_count == 0 || event->time_us > history->newest_time_us)
         history->newest_time_us = event->time_us;
     history->event_count++;
-    insertion.place = place;
-    *insertion_out = insertion;
+    insertion_out->place = place;
     return true;
 }
 
