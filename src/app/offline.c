@@ -230,7 +230,7 @@ void weir_offline_labellings(const weir_offline *offline, uint64_t counts_out[WE
 
 weir_status weir_offline_flush(weir_offline *offline, weir_error *error)
 {
-    weir_pipeline_decode(offline->pipeline, offline->options.rules->ruleset, 0, offline->jobs, offline->count);
+    weir_pipeline_decode(offline->pipeline, offline->options.rules->ruleset, offline->jobs, offline->count);
     weir_status status = WEIR_OK;
     for (size_t done = 0; done < offline->count && status == WEIR_OK;) {
         size_t left = offline->count - done;

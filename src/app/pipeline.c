@@ -103,25 +103,35 @@ static void prefetch_payload(weir_span payload)
     weir_prefetch_block(payload.data, payload.size < PREFETCH_SIZE_MAX ? payload.size : PREFETCH_SIZE_MAX);
 }
 
-void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
-                          size_t count)
+void weir_pipeline_accept(const weir_ruleset *ruleset, size_t stage, weir_job *job)
 {
-    const weir_plan *plan = weir_ruleset_plan(ruleset);
+    entity_name name;
+    job->item = NULL;
+    job->entity = NULL;
+    job->reject = WEIR_ACCEPTED;
+    job->fate = WEIR_FATE_SCORED;
+    name_entity(weir_ruleset_plan(ruleset), stage, &job->transaction, &name);
+    job->entity_hash = name.hash;
+    weir_state_prefetch_slot(job->state, name.hash);
+}
+
+void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, weir_job *jobs, size_t count)
+{
     weir_check(count <= WEIR_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         weir_job *job = &jobs[i];
         if (i + PAYLOADS_AHEAD < count)
             prefetch_payload(jobs[i + PAYLOADS_AHEAD].payload);
+        weir_reject reject =
+            weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
+        if (reject == WEIR_ACCEPTED) {
+            weir_pipeline_accept(ruleset, 0, job);
+            continue;
+        }
         job->item = NULL;
         job->entity = NULL;
-        job->reject = weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
-        job->fate = job->reject == WEIR_ACCEPTED ? WEIR_FATE_SCORED : WEIR_FATE_REJECTED;
-        if (job->fate == WEIR_FATE_REJECTED)
-            continue;
-        entity_name name;
-        name_entity(plan, stage, &job->transaction, &name);
-        job->entity_hash = name.hash;
-        weir_state_prefetch_slot(job->state, name.hash);
+        job->reject = reject;
+        job->fate = WEIR_FATE_REJECTED;
     }
 }
 
@@ -210,7 +220,10 @@ weir_status weir_pipeline_apply(weir_pipeline *pipeline, const weir_ruleset *rul
 weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
                               size_t count, weir_error *error)
 {
-    weir_pipeline_decode(pipeline, ruleset, stage, jobs, count);
+    if (stage == 0)
+        weir_pipeline_decode(pipeline, ruleset, jobs, count);
+    for (size_t i = 0; stage > 0 && i < count; i++)
+        weir_pipeline_accept(ruleset, stage, &jobs[i]);
     return weir_pipeline_apply(pipeline, ruleset, stage, jobs, count, error);
 }
 

@@ -5,9 +5,6 @@
 
 #include <math.h>
 
-/* What comes over a hop was judged in the first stage. */
-#define JUDGED_US (INT64_MAX / 2)
-
 /* ---- holding a lane ---- */
 
 /* The event time up to which lanes may go just now. */
@@ -123,6 +120,15 @@ static void note_finished(weir_worker *worker, weir_partition *partition, const 
         weir_partition_enter(partition, WEIR_PHASE_BRAKED); /* align() holds it */
 }
 
+/* Of those that go on; NULL when none does. */
+static const weir_event *first_event(const weir_job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i].fate == WEIR_FATE_SCORED)
+            return &jobs[i].transaction.event;
+    return NULL;
+}
+
 /* Applies jobs and brings each to its end. The position moves over them when they are settled: a record whose output
  * could not be produced holds it, and nothing from there on may be committed. records: of the first stage, by
  * job_records. */
@@ -140,7 +146,7 @@ static void run_jobs(weir_worker *worker, weir_partition *partition, const weir_
         return;
     }
     if (partition->hops)
-        weir_hops_begin(partition->hops, jobs[0].sequence);
+        weir_hops_begin(partition->hops, jobs[0].sequence, first_event(jobs, count));
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
         weir_worker_finish(worker, partition, records ? &records[worker->job_records[first + i]] : NULL, &jobs[i]);
     for (size_t i = 0; i < count && !weir_worker_failed(worker); i++)
@@ -190,7 +196,7 @@ static bool process_batch(weir_worker *worker, weir_partition *partition, const 
                           size_t *done_out)
 {
     size_t job_count = line_up(worker, partition, records, count), done = 0;
-    weir_pipeline_decode(worker->pipeline, worker->ruleset, 0, worker->jobs, job_count);
+    weir_pipeline_decode(worker->pipeline, worker->ruleset, worker->jobs, job_count);
     while (done < job_count && !weir_worker_failed(worker)) {
         weir_worker_settle_labels(worker, partition, time_of_first(partition, &worker->jobs[done]));
         size_t ready = count_ready(worker, partition, worker->jobs + done, job_count - done);
@@ -252,23 +258,21 @@ static void refuse_record(weir_worker *worker, const weir_partition *partition, 
                                      "topic, or an older instance must be replaced"));
 }
 
+/* The job's transaction is there already. */
 static void line_up_event(weir_worker *worker, weir_partition *partition, const weir_hop_event *event,
-                          int64_t sequence, size_t at)
+                          int64_t sequence, weir_job *job)
 {
-    weir_job *job = &worker->jobs[at]; /* the rest is the pipeline's to fill */
-    job->payload = event->payload;
     job->partition = event->origin_partition;
     job->offset = event->origin_offset;
     job->sequence = sequence;
     job->inherited = event->registers;
-    job->now_us = JUDGED_US;
     job->state = partition->state;
     job->slab = weir_memory_slab(worker->memory);
+    weir_pipeline_accept(worker->ruleset, partition->stage, job);
 }
 
 static void run_hop_jobs(weir_worker *worker, weir_partition *partition, size_t *job_count)
 {
-    weir_pipeline_decode(worker->pipeline, worker->ruleset, partition->stage, worker->jobs, *job_count);
     run_jobs(worker, partition, NULL, 0, *job_count);
     *job_count = 0;
 }
@@ -300,7 +304,8 @@ static size_t process_record(weir_worker *worker, weir_partition *partition, con
     int64_t index = 0;
     for (; !weir_worker_failed(worker); index++) {
         double *row = worker->inherited + *job_count * ours->register_count;
-        if (!weir_hop_next(&reader, &head, known ? row : strange, &entry))
+        weir_job *job = &worker->jobs[*job_count];
+        if (!weir_hop_next(&reader, &head, known ? row : strange, &job->transaction, &entry))
             break;
         if (index == WEIR_HOP_ENTRY_MAX) { /* no sequence is left for it */
             reader.failed = true;
@@ -317,8 +322,8 @@ static size_t process_record(weir_worker *worker, weir_partition *partition, con
         if (!known)
             void_registers(worker, row, ours->register_count);
         entry.event.registers = row;
-        line_up_event(worker, partition, &entry.event, sequence + index, (*job_count)++);
-        if (*job_count == WEIR_BATCH_MAX)
+        line_up_event(worker, partition, &entry.event, sequence + index, job);
+        if (++*job_count == WEIR_BATCH_MAX)
             run_hop_jobs(worker, partition, job_count);
     }
     if (reader.failed)

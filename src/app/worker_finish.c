@@ -95,7 +95,7 @@ static void hand_on_event(weir_worker *worker, weir_partition *partition, const 
                             .event = {.origin_partition = job->partition,
                                       .origin_offset = job->offset,
                                       .registers = job->item->registers,
-                                      .payload = job->payload}};
+                                      .transaction = &job->transaction}};
     weir_worker_hand_on(worker, partition, weir_event_entity(event, next), event->card, &entry);
     weir_metrics_add(worker->metrics, WEIR_METRIC_HOP_EVENTS, 1);
 }
@@ -148,8 +148,6 @@ static void finish_scored(weir_worker *worker, weir_partition *partition, const 
 
 static void finish_rejected(weir_worker *worker, weir_partition *partition, const weir_record *record, weir_job *job)
 {
-    if (!record)
-        return; /* what came over a hop was accepted before */
     saying it = saying_of(partition, record, job);
     if (emit(worker, partition, say_dead_letter, &it))
         weir_metrics_add_slot(worker->metrics, WEIR_METRIC_DEAD_LETTERS, worker->reject_slots[job->reject], 1);

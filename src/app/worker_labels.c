@@ -131,7 +131,7 @@ static void send_onward(weir_worker *worker, weir_partition *partition, const we
 {
     weir_hop_entry entry = {.kind = WEIR_HOP_LABEL, .sequence = sequence, .label = *label};
     weir_entity_kind next = weir_plan_stage_entity(weir_ruleset_plan(worker->ruleset), partition->stage + 1);
-    weir_hops_begin(partition->hops, partition->position - 1);
+    weir_hops_begin(partition->hops, partition->position - 1, NULL);
     weir_worker_hand_on(worker, partition, label->entities[next], label->entities[WEIR_ENTITY_CARD], &entry);
 }
 

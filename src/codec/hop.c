@@ -1,6 +1,9 @@
 #include "weir/codec/hop.h"
 
+#include "hop_transaction.h"
 #include "weir/base/check.h"
+#include "weir/base/prefetch.h"
+#include "weir/core/event_pack.h"
 
 #include <math.h>
 
@@ -127,12 +130,11 @@ static void write_event(weir_writer *writer, const weir_hop_head *head, uint64_t
         weir_write_varint(writer, (uint64_t)event->origin_offset);
     }
     write_registers(writer, event->registers, head->register_count);
-    weir_write_varint(writer, event->payload.size);
-    weir_write_bytes(writer, event->payload.data, event->payload.size);
+    weir_hop_transaction_write(writer, &head->base, event->transaction);
 }
 
 static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t kind, double *registers_out,
-                       weir_hop_entry *entry_out)
+                       weir_transaction *transaction_out, weir_hop_entry *entry_out)
 {
     weir_hop_event *event_out = &entry_out->event;
     uint64_t sequence = weir_read_varint(reader), partition = (uint64_t)head->source_partition, offset;
@@ -147,8 +149,9 @@ static void read_event(weir_reader *reader, const weir_hop_head *head, uint64_t 
     event_out->origin_partition = (int32_t)partition;
     event_out->origin_offset = (int64_t)offset;
     event_out->registers = registers_out;
+    event_out->transaction = transaction_out;
     read_registers(reader, registers_out, head->register_count);
-    event_out->payload = weir_read_bytes(reader, weir_read_varint(reader));
+    weir_hop_transaction_read(reader, &head->base, transaction_out);
 }
 
 static void write_label(weir_writer *writer, const weir_hop_entry *entry)
@@ -179,6 +182,26 @@ static void read_label(weir_reader *reader, weir_hop_entry *entry_out)
 
 /* ---- records ---- */
 
+void weir_hop_rebase(weir_hop_head *head, int64_t sequence, const weir_event *like)
+{
+    head->sequence_base = sequence;
+    head->base = weir_event_pack_origin(like ? like->time_us : 0);
+    if (!like)
+        return;
+    head->base.country = like->country;
+    head->base.currency = like->currency;
+    head->base.channel = like->channel;
+    head->base.entry = like->entry;
+    head->base.outcome = like->outcome;
+}
+
+static void write_base(weir_writer *record, const weir_event *base)
+{
+    uint8_t packed[WEIR_EVENT_PACKED_MAX + WEIR_EVENT_PACKED_SLACK];
+    const weir_event origin = weir_event_pack_origin(0);
+    weir_write_bytes(record, packed, (size_t)(weir_event_pack(packed, &origin, base, 1) - packed));
+}
+
 void weir_hop_begin(weir_writer *record, const weir_hop_head *head)
 {
     weir_write_fixed(record, VERSION, 1);
@@ -186,6 +209,7 @@ void weir_hop_begin(weir_writer *record, const weir_hop_head *head)
     weir_write_varint(record, (uint64_t)head->source_partition);
     weir_write_varint(record, (uint64_t)head->sequence_base);
     weir_write_varint(record, head->register_count);
+    write_base(record, &head->base);
 }
 
 void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_hop_entry *entry)
@@ -200,11 +224,11 @@ void weir_hop_write(weir_writer *record, const weir_hop_head *head, const weir_h
 
 size_t weir_hop_entry_size_max(const weir_hop_head *head, const weir_hop_entry *entry)
 {
-    enum { EVENT_NUMBERS = 4 /* sequence, origin, payload size */, LABEL_NUMBERS = 4 + WEIR_ENTITY_COUNT };
+    enum { EVENT_NUMBERS = 3 /* sequence, origin */, LABEL_NUMBERS = 4 + WEIR_ENTITY_COUNT };
     if (entry->kind == WEIR_HOP_LABEL)
         return 1 + VARINT_SIZE_MAX + LABEL_NUMBERS * sizeof(uint64_t);
     return 1 + EVENT_NUMBERS * VARINT_SIZE_MAX + forms_size(head->register_count) +
-           head->register_count * sizeof(double) + entry->event.payload.size;
+           head->register_count * sizeof(double) + weir_hop_transaction_size_max(entry->event.transaction);
 }
 
 bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *head_out)
@@ -215,22 +239,33 @@ bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *hea
     head_out->layout = weir_read_fixed(reader_out, 8);
     uint64_t partition = weir_read_varint(reader_out), base = weir_read_varint(reader_out);
     uint64_t count = weir_read_varint(reader_out);
+    const weir_event origin = weir_event_pack_origin(0);
     head_out->source_partition = (int32_t)partition;
     head_out->sequence_base = (int64_t)base;
     head_out->register_count = (uint32_t)count;
+    head_out->base = weir_event_unpack(reader_out, &origin);
     return !reader_out->failed && partition <= INT32_MAX && base <= INT64_MAX && count <= REGISTER_MAX;
 }
 
-bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *registers_out, weir_hop_entry *entry_out)
+/* Records are read in a row, but what comes over the network has been written by another core. */
+static void prefetch_onward(const weir_reader *reader)
+{
+    enum { AHEAD = 8 * WEIR_CACHE_LINE, ENTRY_LINES = 3 * WEIR_CACHE_LINE };
+    weir_prefetch_block(reader->at + AHEAD, ENTRY_LINES);
+}
+
+bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *registers_out,
+                   weir_transaction *transaction_out, weir_hop_entry *entry_out)
 {
     if (reader->failed || weir_reader_left(reader) == 0)
         return false;
+    prefetch_onward(reader);
     uint64_t kind = weir_read_fixed(reader, 1);
     reader->failed |= kind >= KIND_COUNT;
     entry_out->kind = kind == KIND_LABEL ? WEIR_HOP_LABEL : WEIR_HOP_EVENT;
     if (kind == KIND_LABEL)
         read_label(reader, entry_out);
     else
-        read_event(reader, head, kind, registers_out, entry_out);
+        read_event(reader, head, kind, registers_out, transaction_out, entry_out);
     return !reader->failed;
 }

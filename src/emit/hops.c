@@ -50,12 +50,12 @@ void weir_hops_close(weir_hops *hops)
     free(hops);
 }
 
-void weir_hops_begin(weir_hops *hops, int64_t sequence)
+void weir_hops_begin(weir_hops *hops, int64_t sequence, const weir_event *like)
 {
     if (hops->begun)
         return;
     hops->begun = true;
-    hops->options.head.sequence_base = sequence;
+    weir_hop_rebase(&hops->options.head, sequence, like);
 }
 
 bool weir_hops_begun(const weir_hops *hops)

@@ -1,8 +1,8 @@
 #include "record.h"
 
-#include "event_pack.h"
 #include "weir/base/check.h"
 #include "weir/base/hash.h"
+#include "weir/core/event_pack.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * believes a number before the bytes that back it are there. */
 #include "record.h"
 
-#include "event_pack.h"
+#include "weir/core/event_pack.h"
 
 #include <stdlib.h>
 

@@ -27,17 +27,17 @@ typedef enum weir_fate { /* what became of a record */
 } weir_fate;
 
 typedef struct weir_job {
-    weir_span payload;  /* in: as it came; borrowed until the job is done with */
+    weir_span payload;  /* in the first stage: as it came; borrowed until the job is done with */
     int32_t partition;  /* in: where the transaction stands in the transactions topic */
     int64_t offset;     /* in */
     int64_t sequence;   /* in: the event's place in the log of the stage; in the first stage its offset */
     const double *inherited; /* in: what the stages before gathered; NULL in the first */
-    int64_t now_us;     /* in: the clock for "far in the future" */
+    int64_t now_us;     /* in the first stage: the clock for "far in the future" */
     weir_state *state;  /* in: of the lane */
     weir_slab *slab;    /* in: that state's memory */
     weir_fate fate;                 /* out */
     weir_reject reject;             /* out */
-    weir_transaction transaction;   /* out: when not rejected */
+    weir_transaction transaction;   /* out in the first stage: when not rejected; behind it: in, as it was handed on */
     uint64_t entity_hash;           /* of the key of its entity in this stage; the pipeline's own */
     weir_entity *entity;            /* out: when not rejected; valid until the state next evicts */
     const weir_engine_item *item;   /* out: when scored; valid until the next batch */
@@ -53,9 +53,11 @@ void weir_pipeline_close(weir_pipeline *pipeline);
  * and BLAS's. Fails: WEIR_FULL without memory. */
 WEIR_MUST_USE weir_status weir_pipeline_warm(weir_pipeline *pipeline, const weir_ruleset *ruleset);
 
-/* Reads up to WEIR_BATCH_MAX jobs of a stage: afterwards each is rejected, or its transaction is there. */
-void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage, weir_job *jobs,
-                          size_t count);
+/* Reads up to WEIR_BATCH_MAX jobs of the first stage: afterwards each is rejected, or its transaction is there. */
+void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, weir_job *jobs, size_t count);
+
+/* The same for a job of a later stage, whose transaction is there already: none is rejected. */
+void weir_pipeline_accept(const weir_ruleset *ruleset, size_t stage, weir_job *job);
 
 /* Takes decoded jobs of a stage, in the order of its log per lane, to their fate.
  * Fails: the state's reasons (corrupt record, disk, memory); the message names the offset. Jobs before the failing one
@@ -63,7 +65,7 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
 WEIR_MUST_USE weir_status weir_pipeline_apply(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage,
                                               weir_job *jobs, size_t count, weir_error *error);
 
-/* Decodes and applies. */
+/* Decodes, or accepts, and applies. */
 WEIR_MUST_USE weir_status weir_pipeline_run(weir_pipeline *pipeline, const weir_ruleset *ruleset, size_t stage,
                                             weir_job *jobs, size_t count, weir_error *error);
 

@@ -25,16 +25,16 @@ typedef struct weir_hops_options {
     int32_t lane;            /* that hands on ... */
     size_t stage;            /* ... to this stage's topic, ... */
     int32_t partition_count; /* ... which has so many partitions */
-    weir_hop_head head;      /* of every record; its sequence_base is the batch's, whatever is given */
+    weir_hop_head head;      /* of every record; what entries are differences from is the batch's, whatever is given */
 } weir_hops_options;
 
 /* Fails: WEIR_FULL without memory. */
 WEIR_MUST_USE weir_status weir_hops_open(const weir_hops_options *options, weir_hops **hops_out);
 void weir_hops_close(weir_hops *hops);
 
-/* Begins a batch. sequence: what its records are noted under, the first of its entries' or less. Does nothing while a
- * batch is begun and not flushed: what comes belongs to it. */
-void weir_hops_begin(weir_hops *hops, int64_t sequence);
+/* Begins a batch. sequence: what its records are noted under, the first of its entries' or less. like: one of its
+ * events, or NULL. Does nothing while a batch is begun and not flushed: what comes belongs to it. */
+void weir_hops_begin(weir_hops *hops, int64_t sequence, const weir_event *like);
 /* Whether a batch is begun and not flushed. */
 bool weir_hops_begun(const weir_hops *hops);
 

@@ -521,7 +521,7 @@ Test(pipeline_label, comes_before_the_jobs_of_its_time)
     uint8_t bytes[6][RIG_PAYLOAD_MAX];
     for (size_t i = 0; i < 6; i++)
         line_up(&it, i, i == 2 ? weir_span_text("garbage") : rig_transaction(bytes[i], i, 1, 500), (int64_t)i);
-    weir_pipeline_decode(it.pipeline, it.rules.ruleset, 0, it.jobs, 6);
+    weir_pipeline_decode(it.pipeline, it.rules.ruleset, it.jobs, 6);
     cr_expect_eq(weir_pipeline_jobs_before(it.jobs, 6, rig_time_us(0)), 0);
     cr_expect_eq(weir_pipeline_jobs_before(it.jobs, 6, rig_time_us(0) + 1), 1);
     cr_expect_eq(weir_pipeline_jobs_before(it.jobs, 6, rig_time_us(2)), 3, "a reject goes with those before it");

@@ -65,13 +65,15 @@ Test(worker_chain, the_first_stage_hands_on_by_the_next_entity_and_scores_nothin
         weir_hop_head head;
         weir_hop_entry entry;
         double registers[64];
+        weir_transaction transaction, sent_in;
+        weir_decode_limits limits = {.framing = WEIR_FRAMING_RAW};
         cr_assert(weir_hop_open(sent->payload, &reader, &head));
         cr_expect_eq(sent->stage, 1);
         cr_expect_eq(sent->lane, HOME);
         cr_expect_eq(head.source_partition, HOME);
         cr_expect_eq(head.layout, weir_plan_layout(it.rules.plan));
         cr_assert_eq(head.register_count, weir_engine_inherited(it.rules.ruleset, 1));
-        for (int64_t before = -1; weir_hop_next(&reader, &head, registers, &entry); entries++) {
+        for (int64_t before = -1; weir_hop_next(&reader, &head, registers, &transaction, &entry); entries++) {
             cr_assert_eq(entry.kind, WEIR_HOP_EVENT);
             cr_assert_gt(entry.sequence, before);
             before = entry.sequence;
@@ -80,7 +82,11 @@ Test(worker_chain, the_first_stage_hands_on_by_the_next_entity_and_scores_nothin
             cr_assert_not(seen[entry.sequence]);
             seen[entry.sequence] = true;
             cr_assert_eq(terminal_lane(1 + (uint64_t)entry.sequence % 7), RIG_PARTITIONS + sent->partition);
-            cr_assert(weir_span_equal(entry.event.payload, it.port.inbox[entry.sequence - 10].payload));
+            cr_assert_eq(weir_transaction_decode(it.port.inbox[entry.sequence - 10].payload, &limits, RIG_NOW_US,
+                                                 &sent_in), WEIR_ACCEPTED);
+            cr_assert_eq(memcmp(&transaction.event, &sent_in.event, sizeof sent_in.event), 0);
+            cr_assert(weir_span_equal(transaction.transaction_id, sent_in.transaction_id));
+            cr_assert(weir_span_equal(transaction.terminal_id, sent_in.terminal_id));
         }
         cr_assert_not(reader.failed);
     }
@@ -144,13 +150,14 @@ Test(worker_chain, a_replay_hands_on_nothing_before_the_mark)
     weir_hop_head head;
     weir_hop_entry entry;
     double registers[64];
+    weir_transaction transaction;
     cr_assert(weir_hop_open(it.port.sent[0].payload, &reader, &head));
     for (int64_t offset = 3; offset < 5; offset++) {
-        cr_assert(weir_hop_next(&reader, &head, registers, &entry));
+        cr_assert(weir_hop_next(&reader, &head, registers, &transaction, &entry));
         cr_expect_eq(entry.sequence, offset);
         cr_expect_eq(registers[0], (double)(offset + 1), "the replayed ones are counted all the same");
     }
-    cr_expect_not(weir_hop_next(&reader, &head, registers, &entry));
+    cr_expect_not(weir_hop_next(&reader, &head, registers, &transaction, &entry));
     rig_stop(&it);
 }
 
@@ -274,10 +281,15 @@ static weir_span hop_of(uint8_t memory[1024], uint64_t layout, uint32_t register
     rig_fields fields = {.number = (uint64_t)sequence, .card = 1, .merchant = 1, .terminal = 1,
                          .event_time_us = rig_time_us((uint64_t)sequence), .amount_minor = 500};
     weir_hop_head head = {.layout = layout, .source_partition = HOME, .register_count = register_count};
+    weir_decode_limits limits = {.framing = WEIR_FRAMING_RAW};
+    weir_transaction transaction;
+    cr_assert_eq(weir_transaction_decode(rig_encode(bytes, &fields), &limits, RIG_NOW_US, &transaction),
+                 WEIR_ACCEPTED);
+    weir_hop_rebase(&head, 0, &transaction.event);
     weir_hop_entry entry = {.kind = WEIR_HOP_EVENT,
                             .sequence = sequence,
                             .event = {.origin_partition = HOME, .origin_offset = sequence, .registers = registers,
-                                      .payload = rig_encode(bytes, &fields)}};
+                                      .transaction = &transaction}};
     weir_writer writer = weir_writer_of(memory, 1024);
     weir_hop_begin(&writer, &head);
     weir_hop_write(&writer, &head, &entry);

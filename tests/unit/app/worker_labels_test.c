@@ -154,10 +154,11 @@ Test(worker_labels, it_is_known_from_its_time_on_within_a_batch)
         weir_hop_head head;
         weir_hop_entry entry;
         double registers[64];
+        weir_transaction transaction;
         if (it.port.sent[i].output != WEIR_OUTPUT_HOPS)
             continue;
         cr_assert(weir_hop_open(it.port.sent[i].payload, &reader, &head));
-        while (weir_hop_next(&reader, &head, registers, &entry))
+        while (weir_hop_next(&reader, &head, registers, &transaction, &entry))
             if (entry.kind == WEIR_HOP_EVENT) {
                 rates[entry.sequence] = 0;
                 for (uint32_t k = 0; k < head.register_count; k++) /* the one value that is neither whole nor money */

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
-enum { PARTITIONS = 4, REGISTERS = 2, PAYLOAD_MAX = 512, LANE = 9, STAGE = 1 };
+enum { PARTITIONS = 4, REGISTERS = 2, TEXT_SIZE_MAX = 128, LANE = 9, STAGE = 1 };
 
 static const int64_t FROM_START[WEIR_OUTPUT_COUNT] = {0};
 static const weir_hop_head HEAD = {.layout = 77, .source_partition = 2, .register_count = REGISTERS};
@@ -18,7 +18,7 @@ typedef struct rig {
     weir_hops *hops;
 } rig;
 
-static void open_rig(rig *it)
+static void open_rig_of(rig *it, uint32_t register_count)
 {
     *it = (rig){0};
     weir_fake_port_init(&it->port);
@@ -30,7 +30,13 @@ static void open_rig(rig *it)
                                  .stage = STAGE,
                                  .partition_count = PARTITIONS,
                                  .head = HEAD};
+    options.head.register_count = register_count;
     cr_assert_eq(weir_hops_open(&options, &it->hops), WEIR_OK);
+}
+
+static void open_rig(rig *it)
+{
+    open_rig_of(it, REGISTERS);
 }
 
 static void close_rig(rig *it)
@@ -42,24 +48,32 @@ static void close_rig(rig *it)
 
 static void begin(rig *it, int64_t sequence)
 {
-    weir_hops_begin(it->hops, sequence);
+    weir_hops_begin(it->hops, sequence, NULL);
 }
 
 /* An entry whose content is a function of its sequence. Good until the next one is asked for. */
-static const weir_hop_entry *entry_of(int64_t sequence, size_t payload_size)
+static const weir_hop_entry *entry_of(int64_t sequence, size_t text_size)
 {
     static double registers[REGISTERS];
-    static uint8_t payload[PAYLOAD_MAX];
+    static uint8_t text[TEXT_SIZE_MAX];
+    static weir_transaction transaction;
     static weir_hop_entry entry;
     for (int i = 0; i < REGISTERS; i++)
         registers[i] = (double)sequence + i / 3.0;
-    memset(payload, (int)(sequence % 251), sizeof payload);
+    memset(text, (int)(sequence % 251), sizeof text);
+    transaction = (weir_transaction){
+        .event = {.time_us = sequence, .amount_minor = 7 * sequence, .label_delay_us = WEIR_LABEL_NONE},
+        .transaction_id = weir_span_of(text, text_size),
+        .card_token = weir_span_text("card"),
+        .merchant_id = weir_span_of(text, text_size),
+        .terminal_id = weir_span_of(text, text_size),
+    };
     entry = (weir_hop_entry){.kind = WEIR_HOP_EVENT,
                              .sequence = sequence,
                              .event = {.origin_partition = 2,
                                        .origin_offset = sequence,
                                        .registers = registers,
-                                       .payload = weir_span_of(payload, payload_size)}};
+                                       .transaction = &transaction}};
     return &entry;
 }
 
@@ -80,18 +94,20 @@ static size_t read_record(const weir_fake_sent *sent, int64_t sequences_out[WEIR
     weir_hop_head head;
     weir_hop_entry entry;
     double registers[REGISTERS];
+    weir_transaction transaction;
     size_t count = 0;
     cr_assert(weir_hop_open(sent->payload, &reader, &head));
     cr_assert_eq(head.layout, HEAD.layout);
     cr_assert_eq(head.source_partition, HEAD.source_partition);
     cr_assert_eq(head.register_count, HEAD.register_count);
-    while (weir_hop_next(&reader, &head, registers, &entry)) {
+    while (weir_hop_next(&reader, &head, registers, &transaction, &entry)) {
         cr_assert_lt(count, WEIR_HOP_ENTRY_MAX);
         sequences_out[count++] = entry.sequence;
         if (entry.kind == WEIR_HOP_LABEL)
             continue;
-        const weir_hop_entry *wanted = entry_of(entry.sequence, entry.event.payload.size);
-        cr_assert(weir_span_equal(entry.event.payload, wanted->event.payload));
+        const weir_hop_entry *wanted = entry_of(entry.sequence, transaction.terminal_id.size);
+        cr_assert(weir_span_equal(transaction.transaction_id, wanted->event.transaction->transaction_id));
+        cr_assert_eq(transaction.event.amount_minor, wanted->event.transaction->event.amount_minor);
         cr_assert_eq(memcmp(registers, wanted->event.registers, sizeof registers), 0);
         cr_assert_eq(entry.event.origin_offset, entry.sequence);
     }
@@ -192,7 +208,7 @@ Test(hops, large_entries_fill_a_record_sooner)
     begin(&it, 0);
     enum { COUNT = 600 };
     for (int64_t i = 0; i < COUNT; i++)
-        cr_assert_eq(weir_hops_add(it.hops, 2, entry_of(i, PAYLOAD_MAX)), WEIR_OK);
+        cr_assert_eq(weir_hops_add(it.hops, 2, entry_of(i, TEXT_SIZE_MAX)), WEIR_OK);
     cr_assert_eq(weir_hops_flush(it.hops), WEIR_OK);
     cr_expect_gt(it.port.sent_count, (COUNT + WEIR_HOP_ENTRY_MAX - 1) / WEIR_HOP_ENTRY_MAX, "the bytes are the bound");
     int64_t next = 0;
@@ -317,22 +333,22 @@ Test(hops, what_comes_before_the_flush_belongs_to_the_batch)
 
 Test(hops, an_entry_larger_than_a_record_goes_alone)
 {
+    enum { MANY = 10000 };
     rig it;
-    open_rig(&it);
-    static uint8_t payload[100 * 1024];
-    static const double REGISTER_ROW[REGISTERS] = {1, 2};
-    weir_hop_entry large = {.kind = WEIR_HOP_EVENT,
-                            .sequence = 1,
-                            .event = {.registers = REGISTER_ROW, .payload = weir_span_of(payload, sizeof payload)}};
+    static double rows[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        rows[i] = (double)i + 1 / 3.0;
+    open_rig_of(&it, MANY);
     begin(&it, 0);
-    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(0, 5)), WEIR_OK);
-    cr_assert_eq(weir_hops_add(it.hops, 0, &large), WEIR_OK);
-    cr_expect_eq(it.port.sent_count, 1);
-    cr_assert_eq(weir_hops_add(it.hops, 0, entry_of(2, 5)), WEIR_OK);
-    cr_expect_eq(it.port.sent_count, 2);
+    for (int64_t sequence = 0; sequence < 3; sequence++) {
+        weir_hop_entry large = *entry_of(sequence, 5);
+        large.event.registers = rows;
+        cr_assert_eq(weir_hops_add(it.hops, 0, &large), WEIR_OK);
+        cr_expect_eq(it.port.sent_count, (size_t)sequence);
+    }
     cr_assert_eq(weir_hops_flush(it.hops), WEIR_OK);
     cr_assert_eq(it.port.sent_count, 3);
-    cr_expect_gt(it.port.sent[1].payload.size, sizeof payload);
+    cr_expect_gt(it.port.sent[1].payload.size, MANY * sizeof(double));
     close_rig(&it);
 }
 

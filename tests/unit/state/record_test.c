@@ -1,7 +1,7 @@
-#include "state/event_pack.h"
 #include "state/record.h"
 
 #include "support/state_events.h"
+#include "weir/core/event_pack.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "event_pack.h"
+#include "weir/core/event_pack.h"
 
 enum field {
     TRANSACTION, CARD, MERCHANT, TERMINAL, DEVICE, MCC, COUNTRY, CURRENCY, CODES, LOCATION, LABEL, FIELD_COUNT

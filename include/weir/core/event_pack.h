@@ -6,10 +6,11 @@
  *   then the time difference, the amount, and the fields named in the head, little-endian.
  *
  * A typical event of a card takes 30 to 40 bytes: the transaction, merchant and terminal hashes are 6 each and do
- * not compress. The format is part of WEIR_RECORD_VERSION. No heap, no globals.
+ * not compress. What is stored (state/record.h) and what travels (codec/hop.h) is made of it: the format is part of
+ * WEIR_RECORD_VERSION and of the hop's version. No heap, no globals.
  */
-#ifndef WEIR_STATE_EVENT_PACK_H
-#define WEIR_STATE_EVENT_PACK_H
+#ifndef WEIR_CORE_EVENT_PACK_H
+#define WEIR_CORE_EVENT_PACK_H
 
 #include "weir/base/cursor.h"
 #include "weir/core/event.h"
