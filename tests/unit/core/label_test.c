@@ -1,5 +1,6 @@
 /* What becomes of a label, and of flags. That features then say the right thing is plan_test.c's. */
 #include "support/test_slab.h"
+#include "weir/base/rng.h"
 #include "weir/base/units.h"
 #include "weir/core/plan.h"
 
@@ -23,21 +24,31 @@ static int64_t time_of(uint64_t transaction)
     return START_US + (int64_t)transaction * WEIR_US_PER_MINUTE;
 }
 
-static void open_rig(rig *it)
+static weir_arrival add(rig *it, uint64_t transaction, int64_t time_us)
 {
-    static const char *const NAMES[] = {"count(30d, where fraud)", "last(fraud)"};
+    weir_event event = {.time_us = time_us, .transaction = transaction,
+                        .label_delay_us = WEIR_LABEL_NONE, .latitude = WEIR_LATITUDE_NONE};
+    double registers[64];
+    weir_arrival arrival;
+    cr_assert_eq(weir_plan_gather(it->plan, 0, &it->history, &it->slab.slab, &event, registers, &arrival), WEIR_OK);
+    return arrival;
+}
+
+static void open_rig_of(rig *it, const char *const *names, size_t count)
+{
     weir_plan_options options = {.serial = 1};
     *it = (rig){0};
     test_slab_init(&it->slab, 0);
     weir_arena_init(&it->arena, aligned_alloc(64, ARENA_SIZE), ARENA_SIZE);
-    cr_assert_eq(weir_plan_compile(NAMES, 2, &options, &it->arena, &it->plan, NULL), WEIR_OK);
-    for (uint64_t transaction = 1; transaction <= EVENTS; transaction++) {
-        weir_event event = {.time_us = time_of(transaction), .transaction = transaction,
-                            .label_delay_us = WEIR_LABEL_NONE, .latitude = WEIR_LATITUDE_NONE};
-        double registers[64];
-        weir_arrival arrival;
-        cr_assert_eq(weir_plan_gather(it->plan, 0, &it->history, &it->slab.slab, &event, registers, &arrival), WEIR_OK);
-    }
+    cr_assert_eq(weir_plan_compile(names, count, &options, &it->arena, &it->plan, NULL), WEIR_OK);
+}
+
+static void open_rig(rig *it)
+{
+    static const char *const NAMES[] = {"count(30d, where fraud)", "last(fraud)"};
+    open_rig_of(it, NAMES, 2);
+    for (uint64_t transaction = 1; transaction <= EVENTS; transaction++)
+        add(it, transaction, time_of(transaction));
 }
 
 static void close_rig(rig *it)
@@ -162,6 +173,40 @@ Test(label, of_an_event_that_is_not_there_changes_nothing)
     weir_history empty = {0};
     cr_expect_eq(weir_plan_label(it.plan, &empty, &it.slab.slab, 5, INT64_MIN, INT64_MAX, &event),
                  WEIR_LABELLING_UNKNOWN);
+    close_rig(&it);
+}
+
+/* The search begins at an edge: wherever those stand, also after a late event, whatever is there is found and nothing
+ * else is. Times come in groups, so that an edge stands amid events of one time now and then. */
+Test(label, an_event_is_found_wherever_the_edges_stand)
+{
+    static const char *const NAMES[] = {"count(7m)", "count(1h, delay 20m)", "sum(amount, 4h)",
+                                        "rate(fraud, 2h, delay 9m)"};
+    enum { GROUP = 3, LATE = 40 };
+    rig it;
+    weir_event event;
+    weir_rng rng = {.state = 8};
+    static int64_t times_us[EVENTS];
+    open_rig_of(&it, NAMES, 4);
+    for (uint64_t count = 0; count < EVENTS; count++) {
+        int64_t late = weir_rng_below(&rng, 4) ? 0 : (int64_t)weir_rng_below(&rng, LATE);
+        int64_t minute = ((int64_t)count / GROUP - late) * GROUP;
+        times_us[count] = START_US + minute * WEIR_US_PER_MINUTE;
+        add(&it, count + 1, times_us[count]);
+        for (int i = 0; i < 5; i++) {
+            uint64_t wanted = weir_rng_below(&rng, count + 1);
+            weir_labelling found = weir_plan_label(it.plan, &it.history, &it.slab.slab, wanted + 1, times_us[wanted],
+                                                   times_us[wanted] + WEIR_US_PER_DAY, &event);
+            if (!find(&it, wanted + 1)) {
+                cr_assert_eq(found, WEIR_LABELLING_UNKNOWN, "expired");
+                continue;
+            }
+            cr_assert_neq(found, WEIR_LABELLING_UNKNOWN, "event %d of %d", (int)wanted, (int)count);
+            cr_assert_eq(event.transaction, wanted + 1);
+            cr_assert_eq(weir_plan_label(it.plan, &it.history, &it.slab.slab, wanted + 1, times_us[wanted] + 1,
+                                         INT64_MAX, &event), WEIR_LABELLING_UNKNOWN);
+        }
+    }
     close_rig(&it);
 }
 
