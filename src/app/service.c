@@ -10,6 +10,7 @@
 
 enum {
     SHOW_INTERVAL_US = 1000 * 1000,
+    COMMIT_GAP_US = 200 * 1000, /* between commits at the least */
     NEARBY_SHARE = 4, /* of the drift: how far lanes of one process may be apart */
 };
 
@@ -152,11 +153,25 @@ static weir_status check_workers(const weir_service *service, weir_error *error)
     return WEIR_OK;
 }
 
+/* Once an interval; sooner when a checkpoint is held up by it, so that it takes as long as its writing does. */
+static bool commit_is_due(const weir_service *service, int64_t now_us)
+{
+    int64_t since_us = now_us - service->committed_us;
+    if (since_us >= service->options.commit_interval_us)
+        return true;
+    bool is_wanted = false;
+    int32_t lane_count = since_us < COMMIT_GAP_US ? 0 : weir_shape_staged_count(&service->shape);
+    for (int32_t lane = 0; lane < lane_count && !is_wanted; lane++)
+        is_wanted = service->held[lane] && atomic_load_explicit(&weir_service_partition(service, lane)->wants_commit,
+                                                                memory_order_relaxed);
+    return is_wanted;
+}
+
 static void tick(weir_service *service)
 {
     int64_t now_us = weir_clock_monotonic_us(service->clock);
     weir_error error;
-    if (now_us - service->committed_us >= service->options.commit_interval_us) {
+    if (commit_is_due(service, now_us)) {
         service->committed_us = now_us;
         if (weir_service_commit(service, &error) != WEIR_OK) {
             weir_metrics_add(service->metrics, WEIR_METRIC_COMMIT_FAILURES, 1);

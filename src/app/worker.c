@@ -251,6 +251,13 @@ static int64_t durable_below(weir_partition *partition)
     return acked < committed ? acked : committed;
 }
 
+/* Where a commit would bring that: a record's entries are committed together. */
+static int64_t committable_below(weir_partition *partition)
+{
+    int64_t acked = atomic_load_explicit(&partition->acked_below, memory_order_relaxed);
+    return weir_sequence_of(partition->stage, weir_sequence_offset(partition->stage, acked));
+}
+
 /* A step for each batch that came, so that checkpoints keep up with a worker that is busy. */
 static weir_status step_state(weir_worker *worker, weir_partition *partition, weir_error *error)
 {
@@ -259,6 +266,8 @@ static weir_status step_state(weir_worker *worker, weir_partition *partition, we
     for (size_t steps = 1 + worker->turn_events / WEIR_BATCH_MAX; steps > 0 && status == WEIR_OK; steps--)
         status = weir_state_step(partition->state, partition->position, durable, now_us, partition->event_clock_us,
                                  error);
+    bool wants_commit = weir_state_is_held_up(partition->state, durable, committable_below(partition), now_us);
+    atomic_store_explicit(&partition->wants_commit, wants_commit, memory_order_relaxed);
     return status;
 }
 

@@ -299,6 +299,14 @@ static void hand_over(weir_state *state, int64_t acked_below)
     submit(state);
 }
 
+bool weir_state_is_held_up(const weir_state *state, int64_t acked_below, int64_t reachable_below, int64_t now_us)
+{
+    const weir_pending *pending = &state->pending[state->filling];
+    bool waits = pending->sealed && !state->committing && !covered(state, pending, acked_below);
+    bool is_late = now_us - state->sweep_begun_us > state->options.sweep_interval_us;
+    return waits && (is_late || weir_memory_tight(state->memory)) && covered(state, pending, reachable_below);
+}
+
 /* One slice of whatever the phase asks for, into the batch being filled. */
 static weir_status advance(weir_state *state, int64_t clock_event_time_us)
 {

@@ -83,7 +83,7 @@ static void open_member(void)
         weir_fake_disk_init(&it.disks[p]);
 }
 
-static void open_service(void)
+static void open_service_of(int64_t commit_interval_us)
 {
     weir_error error = {0};
     cr_assert_eq(weir_metrics_open(2, &it.metrics, &error), WEIR_OK);
@@ -106,12 +106,17 @@ static void open_service(void)
         .worker_count = 1,
         .threadless = true,
         .state_dir = "disk",
-        .commit_interval_us = 10 * WEIR_US_PER_MS,
+        .commit_interval_us = commit_interval_us,
         .drain_timeout_us = WEIR_US_PER_SECOND,
         .metrics = it.metrics,
         .stop = &it.stop,
     };
     cr_assert_eq(weir_service_open(&options, &it.service, &error), WEIR_OK, "%s", error.message);
+}
+
+static void open_service(void)
+{
+    open_service_of(10 * WEIR_US_PER_MS);
 }
 
 static void close_service(void)
@@ -182,6 +187,40 @@ Test(service, works_the_stream_off_and_commits_it)
         cr_expect_eq(it.cluster.lanes[p].committed, STREAM_EVENTS / SIM_PARTITIONS);
         cr_expect_eq(it.cluster.outputs[WEIR_OUTPUT_SCORES][p].count, STREAM_EVENTS / SIM_PARTITIONS);
     }
+    close_service();
+    close_member();
+}
+
+/* What a checkpoint may hold is committed first: one that is late does not wait for the interval's end, one that is not
+ * does. */
+Test(service, a_late_checkpoint_commits_ahead_of_the_interval)
+{
+    open_member();
+    for (uint64_t i = 0; i < STREAM_EVENTS; i++)
+        add_event((int32_t)(i % SIM_PARTITIONS), i);
+    open_service_of(WEIR_US_PER_HOUR);
+    begin();
+    weir_error error = {0};
+    int64_t begun_us = now_us;
+    while (now_us - begun_us < WEIR_US_PER_SECOND - 100 * WEIR_US_PER_MS)
+        cr_assert_eq(go_on(1, &error), WEIR_OK, "%s", error.message);
+    for (int p = 0; p < SIM_PARTITIONS; p++) {
+        cr_expect_eq(it.cluster.outputs[WEIR_OUTPUT_SCORES][p].count, STREAM_EVENTS / SIM_PARTITIONS);
+        cr_expect_lt(it.cluster.lanes[p].committed, STREAM_EVENTS / SIM_PARTITIONS, "no checkpoint is late");
+    }
+    while (now_us - begun_us < 4 * WEIR_US_PER_SECOND)
+        cr_assert_eq(go_on(1, &error), WEIR_OK, "%s", error.message);
+    uint64_t writes[SIM_PARTITIONS];
+    for (int p = 0; p < SIM_PARTITIONS; p++) {
+        cr_expect_eq(it.cluster.lanes[p].committed, STREAM_EVENTS / SIM_PARTITIONS);
+        weir_state_stats stats;
+        weir_state_stats_read(weir_worker_partition(weir_service_worker(it.service, 0), p)->state, &stats);
+        cr_expect_eq(stats.replay_from, STREAM_EVENTS / SIM_PARTITIONS, "and the checkpoint is durable");
+        writes[p] = it.disks[p].commit_count;
+    }
+    cr_assert_eq(go_on(1000, &error), WEIR_OK, "%s", error.message);
+    for (int p = 0; p < SIM_PARTITIONS; p++)
+        cr_expect_eq(it.disks[p].commit_count, writes[p], "and then there is quiet");
     close_service();
     close_member();
 }

@@ -100,6 +100,7 @@ typedef struct weir_partition {
     uint32_t source_count;
     uint64_t sweeps_shown;   /* checkpoints whose duration the metrics have */
     _Atomic bool store_failing; /* the last checkpoint could not be written; it is tried again */
+    _Atomic bool wants_commit;  /* the checkpoint waits for nothing but the group's commit */
     _Atomic int pace;                     /* weir_pace, of the first stage */
     _Atomic int64_t clock_us;             /* event time up to which all is acknowledged */
     _Atomic int64_t published_position;   /* an offset */

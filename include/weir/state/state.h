@@ -137,6 +137,10 @@ void weir_state_untouch(weir_state *state, weir_entity *entity);
 WEIR_MUST_USE weir_status weir_state_step(weir_state *state, int64_t position, int64_t acked_below, int64_t now_us,
                                           int64_t clock_event_time_us, weir_error *error);
 
+/* Whether the checkpoint under way is late, or memory tight, and it would get on if the barrier were at reachable_below
+ * rather than at acked_below: then bringing it there is worth a request. */
+bool weir_state_is_held_up(const weir_state *state, int64_t acked_below, int64_t reachable_below, int64_t now_us);
+
 /* Evicts clean cold cards until the memory is no longer tight, or `card_max` were looked at. Returns cards evicted. */
 size_t weir_state_evict(weir_state *state, size_t card_max);
 

@@ -232,6 +232,56 @@ Test(state, the_barrier_holds_a_batch_until_its_outputs_are_acknowledged)
     teardown(f);
 }
 
+static bool is_held_up(const fixture *f, int64_t acked_below, int64_t reachable_below)
+{
+    return weir_state_is_held_up(f->state, acked_below, reachable_below, f->now_us);
+}
+
+/* Asking for the barrier to be moved costs a request: only for a checkpoint that is late and would get on by it. */
+Test(state, a_late_checkpoint_says_that_the_barrier_alone_holds_it_up)
+{
+    fixture *f = setup();
+    flush(f);
+    cr_expect_not(is_held_up(f, 0, 0), "none is under way");
+    apply(f, 1, 0);
+    apply(f, 2, 0);
+    for (int64_t begun_us = f->now_us; f->now_us - begun_us < WEIR_US_PER_SECOND;) {
+        cr_assert_eq(step(f, 1, INT64_MIN), WEIR_OK);
+        cr_expect_not(is_held_up(f, 1, 2), "it is not late");
+    }
+    for (int i = 0; i < 12; i++)
+        cr_assert_eq(step(f, 1, INT64_MIN), WEIR_OK);
+    cr_expect(is_held_up(f, 1, 2));
+    cr_expect_not(is_held_up(f, 1, 1), "that would not help");
+    cr_expect_not(is_held_up(f, 2, 2), "it is there already");
+    cr_assert_eq(step(f, 2, INT64_MIN), WEIR_OK);
+    cr_expect_not(is_held_up(f, 1, 2), "it is with the disk");
+    cr_assert_eq(step(f, 2, INT64_MIN), WEIR_OK);
+    cr_expect_not(is_held_up(f, 2, 2));
+    cr_assert_eq(stats(f).replay_from, 2);
+    teardown(f);
+}
+
+Test(state, a_checkpoint_is_late_at_once_when_memory_is_tight)
+{
+    fixture *f = setup();
+    close_state(f);
+    f->memory_max = 8 << 20;
+    f->options.batch_card_max = 100;
+    open_state(f);
+    for (uint64_t card = 0; card < 200; card++)
+        apply(f, card, 0);
+    cr_assert_eq(step(f, 0, INT64_MIN), WEIR_OK);
+    cr_assert_not(weir_memory_tight(f->memory));
+    cr_expect_not(is_held_up(f, 0, f->position));
+    for (uint64_t card = 200; card < 11500; card++)
+        apply(f, card, 0);
+    cr_assert_eq(step(f, 0, INT64_MIN), WEIR_OK);
+    cr_assert(weir_memory_tight(f->memory));
+    cr_expect(is_held_up(f, 0, f->position));
+    teardown(f);
+}
+
 Test(state, clean_cold_cards_are_evicted_and_dirty_ones_are_not)
 {
     fixture *f = setup();
