@@ -106,12 +106,11 @@ make_topic() {
 
 # --- weir, from outside ---------------------------------------------------------------------------------------------
 
-# A port of the loopback on which nobody answers.
+# free_port: a port of the loopback on which nobody answers is in $port, never the same twice: whom it is for may not
+# listen yet when the next one is asked for.
+next_port=$((20000 + RANDOM % 10000))
 free_port() {
-    local port
-    while port=$((20000 + RANDOM % 10000)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
+    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 }
 
 # get PORT PATH: the page's text, without its head; fails when nobody answers.

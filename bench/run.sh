@@ -103,7 +103,7 @@ warm_up() {
 # start_weir RUN INPUT WORKERS CHECKPOINT_INTERVAL [FLAG...]: a fresh group and state; its id is in $started, its port
 # in $port
 start_weir() {
-    port=$(free_port)
+    free_port
     start "$1" "$build/weir" run --brokers "$bootstrap" --group.id "$1" --model "$model" \
         --state-dir "$work/$1.state" --topics.transactions "$2" --topics.alerts "$1-out" --topics.dead_letters "" \
         --workers "$3" --linger "${linger_ms}ms" --state.checkpoint_interval "$4" \

@@ -35,9 +35,10 @@ prepare_python() {
 # write_config NAME MODEL LOGGED: the configurations NAME-1.yaml and NAME-2.yaml of one group's two processes. LOGGED
 # says whether the scores carry the features. A group of its own, so that it reads everything from the beginning.
 write_config() {
-    local number
+    local number port
     for number in 1 2; do
-        ports[number]=$(free_port)
+        free_port
+        ports[number]=$port
         cat >"$work/$1-$number.yaml" <<END
 brokers: $bootstrap
 group.id: handbook-$1

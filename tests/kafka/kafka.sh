@@ -33,12 +33,11 @@ kafka() {
     java -Xmx"${WEIR_KAFKA_HEAP:-1g}" -XX:+UseG1GC -cp "$cache/libs/*" "$@"
 }
 
-# A port of the loopback on which nobody answers, below the range the kernel hands out to clients.
+# free_port: a port of the loopback on which nobody answers, below the range the kernel hands out to clients, is in
+# $port, never the same twice: nobody listens to it yet when the next one is asked for.
+next_port=$((20000 + RANDOM % 12000))
 free_port() {
-    local port
-    while port=$((20000 + RANDOM % 12000)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
+    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 }
 
 write_properties() { # DIR PORT CONTROLLER_PORT
@@ -106,7 +105,10 @@ start() { # DIR [PORT]
     mkdir -p "$1"
     dir=$(CDPATH= cd -- "$1" && pwd)
     [ ! -e "$dir/data" ] || die "$dir already holds a node: use restart, or another directory"
-    write_properties "$dir" "${2:-$(free_port)}" "$(free_port)"
+    free_port
+    local listener=${2:-$port}
+    free_port
+    write_properties "$dir" "$listener" "$port"
     kafka kafka.tools.StorageTool format -t "$(cluster_id)" -c "$dir/server.properties" \
         >"$dir/format.log" 2>&1 || die "formatting failed: see $dir/format.log"
     launch "$dir"

@@ -58,11 +58,9 @@ start_process() { # NAME TOPIC MODEL: starts a member of group TOPIC; its pid is
     pids+=("$started")
 }
 
-free_port() { # of the loopback, below the range the kernel hands out to clients
-    local port
-    while port=$((20000 + RANDOM % 12000)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
+next_port=$((20000 + RANDOM % 12000))
+free_port() { # in $port: of the loopback, below the range the kernel hands out to clients, never the same twice
+    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 }
 
 # Prints how far the group is: transactions committed, and hop records not yet committed.
@@ -201,7 +199,10 @@ harassed() {
 
 redelivered() {
     local port_a port_b
-    port_a=$(free_port) port_b=$(free_port)
+    free_port
+    port_a=$port
+    free_port
+    port_b=$port
     make_topics redelivered
     head -n $((events / 2)) "$dir/transactions.jsonl" >"$dir/first.jsonl"
     tail -n +$((events / 2 + 1)) "$dir/transactions.jsonl" >"$dir/second.jsonl"
