@@ -302,11 +302,28 @@ weir_status kafka_config(kafka_kind kind, const weir_kafka_options *options, int
     return status;
 }
 
+/* librdkafka warns of some properties at every start ("... is experimental"). Of those that weir sets and nobody else
+ * can, nobody needs to be warned. */
+static int level_of(int level, const char *facility, const char *text)
+{
+    static const char OPENING[] = "Configuration property ";
+    enum { SYSLOG_DEBUG = 7 };
+    const char *opening = strcmp(facility, "CONFWARN") == 0 ? strstr(text, OPENING) : NULL;
+    if (!opening)
+        return level;
+    const char *name = opening + sizeof OPENING - 1;
+    size_t size = strcspn(name, " ");
+    for (size_t i = 0; i < sizeof OWNED / sizeof *OWNED; i++)
+        if (strlen(OWNED[i].name) == size && memcmp(OWNED[i].name, name, size) == 0)
+            return SYSLOG_DEBUG;
+    return level;
+}
+
 static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     const kafka_handle *handle = rd_kafka_opaque(rk);
     if (handle && handle->log)
-        handle->log(handle->log_context, level, facility, text);
+        handle->log(handle->log_context, level_of(level, facility, text), facility, text);
 }
 
 weir_status kafka_config_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, kafka_handle *handle, rd_kafka_t **rk_out,

@@ -4,6 +4,7 @@
 
 #include "weir/broker/embedded.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -475,6 +476,41 @@ Test(broker, cluster_is_described)
     cr_assert_eq(rig.shape.stage_count, 1);
     cr_assert_not(rig.shape.has_labels);
     rig_close(&rig);
+}
+
+typedef struct heard { /* lines of librdkafka's that warn of a property's use */
+    atomic_int of_ours, of_the_users, ours_told_as_warnings;
+} heard;
+
+static void hear_line(void *context, int level, const char *facility, const char *text)
+{
+    enum { SYSLOG_WARNING = 4 };
+    heard *it = context;
+    if (strcmp(facility, "CONFWARN") != 0)
+        return;
+    if (strstr(text, "property enable.gapless.guarantee "))
+        atomic_fetch_add(level <= SYSLOG_WARNING ? &it->ours_told_as_warnings : &it->of_ours, 1);
+    else if (strstr(text, "socket.blocking.max.ms") && level <= SYSLOG_WARNING)
+        atomic_fetch_add(&it->of_the_users, 1);
+}
+
+/* What weir sets on purpose is no news; what a user sets is. */
+Test(broker, only_properties_of_the_user_are_warned_of)
+{
+    static heard it;
+    const weir_kafka_property deprecated = {"socket.blocking.max.ms", "500"};
+    weir_kafka_options telling = options(1);
+    telling.log = hear_line;
+    telling.log_context = &it;
+    telling.producer_properties = &deprecated;
+    telling.producer_property_count = 1;
+    rig_member rig;
+    rig_open(&rig, telling);
+    RIG_UNTIL(rig_owned(&rig) == 8, &rig);
+    rig_close(&rig);
+    cr_expect_gt(atomic_load(&it.of_ours), 0);
+    cr_expect_gt(atomic_load(&it.of_the_users), 0);
+    cr_expect_eq(atomic_load(&it.ours_told_as_warnings), 0);
 }
 
 Test(broker, output_with_other_partition_count_is_refused)
