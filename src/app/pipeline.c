@@ -122,16 +122,12 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
         weir_job *job = &jobs[i];
         if (i + PAYLOADS_AHEAD < count)
             prefetch_payload(jobs[i + PAYLOADS_AHEAD].payload);
-        weir_reject reject =
-            weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
-        if (reject == WEIR_ACCEPTED) {
-            weir_pipeline_accept(ruleset, 0, job);
-            continue;
-        }
         job->item = NULL;
         job->entity = NULL;
-        job->reject = reject;
         job->fate = WEIR_FATE_REJECTED;
+        job->reject = weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
+        if (job->reject == WEIR_ACCEPTED)
+            weir_pipeline_accept(ruleset, 0, job);
     }
 }
 

@@ -251,7 +251,7 @@ bool weir_hop_open(weir_span record, weir_reader *reader_out, weir_hop_head *hea
 static void prefetch_onward(const weir_reader *reader)
 {
     enum { AHEAD = 8 * WEIR_CACHE_LINE, ENTRY_LINES = 3 * WEIR_CACHE_LINE };
-    weir_prefetch_block(reader->at + AHEAD, ENTRY_LINES);
+    weir_prefetch_block((const void *)((uintptr_t)reader->at + AHEAD), ENTRY_LINES); /* perhaps beyond the record */
 }
 
 bool weir_hop_next(weir_reader *reader, const weir_hop_head *head, double *registers_out,
