@@ -3,6 +3,7 @@
 # here is ended, by process id.
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$repo/tests/kafka/ports.sh"
 cache=${WEIR_CACHE:-$HOME/.cache/weir}
 build=${WEIR_BUILD:-$repo/build/bench}
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench.XXXXXX")
@@ -105,13 +106,6 @@ make_topic() {
 }
 
 # --- weir, from outside ---------------------------------------------------------------------------------------------
-
-# free_port: a port of the loopback on which nobody answers is in $port, never the same twice: whom it is for may not
-# listen yet when the next one is asked for.
-next_port=$((20000 + RANDOM % 10000))
-free_port() {
-    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-}
 
 # get PORT PATH: the page's text, without its head; fails when nobody answers.
 get() {

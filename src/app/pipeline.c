@@ -103,16 +103,26 @@ static void prefetch_payload(weir_span payload)
     weir_prefetch_block(payload.data, payload.size < PREFETCH_SIZE_MAX ? payload.size : PREFETCH_SIZE_MAX);
 }
 
-void weir_pipeline_accept(const weir_ruleset *ruleset, size_t stage, weir_job *job)
+static void enter(weir_job *job, weir_reject reject)
 {
-    entity_name name;
     job->item = NULL;
     job->entity = NULL;
-    job->reject = WEIR_ACCEPTED;
-    job->fate = WEIR_FATE_SCORED;
+    job->reject = reject;
+    job->fate = reject == WEIR_ACCEPTED ? WEIR_FATE_SCORED : WEIR_FATE_REJECTED;
+}
+
+static void look_up(const weir_ruleset *ruleset, size_t stage, weir_job *job)
+{
+    entity_name name;
     name_entity(weir_ruleset_plan(ruleset), stage, &job->transaction, &name);
     job->entity_hash = name.hash;
     weir_state_prefetch_slot(job->state, name.hash);
+}
+
+void weir_pipeline_accept(const weir_ruleset *ruleset, size_t stage, weir_job *job)
+{
+    enter(job, WEIR_ACCEPTED);
+    look_up(ruleset, stage, job);
 }
 
 void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *ruleset, weir_job *jobs, size_t count)
@@ -122,12 +132,9 @@ void weir_pipeline_decode(const weir_pipeline *pipeline, const weir_ruleset *rul
         weir_job *job = &jobs[i];
         if (i + PAYLOADS_AHEAD < count)
             prefetch_payload(jobs[i + PAYLOADS_AHEAD].payload);
-        job->item = NULL;
-        job->entity = NULL;
-        job->fate = WEIR_FATE_REJECTED;
-        job->reject = weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction);
-        if (job->reject == WEIR_ACCEPTED)
-            weir_pipeline_accept(ruleset, 0, job);
+        enter(job, weir_transaction_decode(job->payload, &pipeline->limits, job->now_us, &job->transaction));
+        if (job->fate != WEIR_FATE_REJECTED)
+            look_up(ruleset, 0, job);
     }
 }
 

@@ -136,6 +136,15 @@ size_t weir_kafka_owned_properties(const weir_kafka_owned **rows_out)
     return sizeof OWNED / sizeof *OWNED;
 }
 
+/* The row of a property weir owns, or NULL. */
+static const weir_kafka_owned *find_owned(const char *name, size_t size)
+{
+    for (size_t i = 0; i < sizeof OWNED / sizeof *OWNED; i++)
+        if (strlen(OWNED[i].name) == size && memcmp(OWNED[i].name, name, size) == 0)
+            return &OWNED[i];
+    return NULL;
+}
+
 static weir_status set(rd_kafka_conf_t *conf, const char *name, const char *value, weir_error *error)
 {
     char text[KAFKA_ERROR_TEXT_SIZE];
@@ -161,11 +170,12 @@ static weir_status set_number(rd_kafka_conf_t *conf, const char *name, uint64_t 
 
 static weir_status set_user(rd_kafka_conf_t *conf, const weir_kafka_property *rows, size_t count, weir_error *error)
 {
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < sizeof OWNED / sizeof *OWNED; j++)
-            if (strcmp(rows[i].name, OWNED[j].name) == 0)
-                return weir_error_set(error, WEIR_INVALID, "Kafka property %s is weir's to set: %s", rows[i].name,
-                                      OWNED[j].reason);
+    for (size_t i = 0; i < count; i++) {
+        const weir_kafka_owned *owned = find_owned(rows[i].name, strlen(rows[i].name));
+        if (owned)
+            return weir_error_set(error, WEIR_INVALID, "Kafka property %s is weir's to set: %s", owned->name,
+                                  owned->reason);
+    }
     return set_all(conf, rows, count, error);
 }
 
@@ -312,11 +322,7 @@ static int level_of(int level, const char *facility, const char *text)
     if (!opening)
         return level;
     const char *name = opening + sizeof OPENING - 1;
-    size_t size = strcspn(name, " ");
-    for (size_t i = 0; i < sizeof OWNED / sizeof *OWNED; i++)
-        if (strlen(OWNED[i].name) == size && memcmp(OWNED[i].name, name, size) == 0)
-            return SYSLOG_DEBUG;
-    return level;
+    return find_owned(name, strcspn(name, " ")) ? SYSLOG_DEBUG : level;
 }
 
 static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)

@@ -2,7 +2,6 @@
 
 #include "limits.h"
 #include "weir/base/check.h"
-#include "weir/base/hash.h"
 #include "weir/core/event_pack.h"
 
 enum { TEXT_COUNT = 4 };
@@ -18,22 +17,6 @@ static size_t text_size(const weir_transaction *transaction)
 size_t weir_hop_transaction_size_max(const weir_transaction *transaction)
 {
     return WEIR_EVENT_PACKED_MAX + WEIR_EVENT_PACKED_SLACK + TEXT_COUNT + text_size(transaction);
-}
-
-/* What is made again from the text. */
-static void drop_hashes(weir_event *event)
-{
-    event->transaction = event->card = event->merchant = event->terminal = 0;
-}
-
-static void restore_hashes(weir_transaction *transaction)
-{
-    weir_event *event = &transaction->event;
-    transaction->card_hash = weir_hash(transaction->card_token);
-    event->card = weir_hash48_of(transaction->card_hash);
-    event->transaction = weir_hash48(transaction->transaction_id);
-    event->merchant = weir_hash48(transaction->merchant_id);
-    event->terminal = weir_hash48(transaction->terminal_id);
 }
 
 static uint8_t *put_text(uint8_t *at, weir_span text)
@@ -52,10 +35,9 @@ void weir_hop_transaction_write(weir_writer *writer, const weir_event *base, con
     weir_check(transaction->event.label_delay_us == WEIR_LABEL_NONE && transaction->event.flags == 0);
     const weir_span texts[TEXT_COUNT] = {transaction->transaction_id, transaction->card_token,
                                          transaction->merchant_id, transaction->terminal_id};
-    weir_event origin = *base, event = transaction->event;
-    drop_hashes(&origin);
-    drop_hashes(&event);
-    uint8_t *at = weir_event_pack(writer->base + writer->used, &origin, &event, 1);
+    weir_event event = transaction->event;
+    event.transaction = event.card = event.merchant = event.terminal = 0; /* made again from the text */
+    uint8_t *at = weir_event_pack(writer->base + writer->used, base, &event, 1);
     for (int i = 0; i < TEXT_COUNT; i++) {
         weir_check(texts[i].size <= UINT8_MAX);
         *at++ = (uint8_t)texts[i].size;
@@ -75,9 +57,7 @@ static bool is_decodable(const weir_transaction *transaction)
 
 void weir_hop_transaction_read(weir_reader *reader, const weir_event *base, weir_transaction *transaction_out)
 {
-    weir_event origin = *base;
-    drop_hashes(&origin);
-    transaction_out->event = weir_event_unpack(reader, &origin);
+    transaction_out->event = weir_event_unpack(reader, base);
     weir_span sizes = weir_read_bytes(reader, TEXT_COUNT);
     if (reader->failed)
         return;
@@ -89,5 +69,5 @@ void weir_hop_transaction_read(weir_reader *reader, const weir_event *base, weir
     transaction_out->reject_field = NULL;
     reader->failed |= !is_decodable(transaction_out);
     if (!reader->failed)
-        restore_hashes(transaction_out);
+        weir_transaction_hash_texts(transaction_out);
 }

@@ -308,6 +308,16 @@ static uint64_t known(uint64_t code, uint32_t code_count)
     return (uint32_t)code < code_count ? (uint32_t)code : 0;
 }
 
+void weir_transaction_hash_texts(weir_transaction *transaction)
+{
+    weir_event *event = &transaction->event;
+    event->transaction = weir_hash48(transaction->transaction_id);
+    event->merchant = weir_hash48(transaction->merchant_id);
+    event->terminal = weir_hash48(transaction->terminal_id);
+    transaction->card_hash = weir_hash(transaction->card_token);
+    event->card = weir_hash48_of(transaction->card_hash);
+}
+
 static void fill_event(const wire_message *wire, weir_transaction *transaction)
 {
     weir_event *event = &transaction->event;
@@ -322,12 +332,8 @@ static void fill_event(const wire_message *wire, weir_transaction *transaction)
     event->label_delay_us = WEIR_LABEL_NONE;
     event->latitude = wire->has_location ? weir_latitude_pack(wire->latitude) : WEIR_LATITUDE_NONE;
     event->longitude = wire->has_location ? weir_longitude_pack(wire->longitude) : 0;
-    event->transaction = weir_hash48(transaction->transaction_id);
-    event->merchant = weir_hash48(transaction->merchant_id);
-    event->terminal = weir_hash48(transaction->terminal_id);
     weir_event_set_device(event, weir_hash48(transaction->device_id));
-    transaction->card_hash = weir_hash(transaction->card_token);
-    event->card = weir_hash48_of(transaction->card_hash);
+    weir_transaction_hash_texts(transaction);
 }
 
 /* A card number is looked for first: whatever else is wrong, such a record may not be kept. Then what the

@@ -11,11 +11,11 @@ static weir_event *find_in_chunk(weir_chunk *chunk, uint64_t transaction, int64_
 }
 
 /* The newest chunk that may hold an event of that time: none is in front of an edge that has a later event before it.
- * Labels come a week late, to entities with a thousand events in that week. */
+ * Labels come a week late, to entities with a thousand events in that week. The time is INT64_MIN when not known. */
 static weir_chunk *newest_with(const weir_plan *plan, const weir_history *history, int64_t time_us)
 {
     const weir_running *running = history->running;
-    if (!running || running->plan != plan->serial)
+    if (time_us == INT64_MIN || !running || running->plan != plan->serial)
         return history->last;
     const weir_run run = {.stage = &plan->stages[running->stage], .base = history->running};
     const int64_t *gates = weir_run_gates(&run);
@@ -26,7 +26,7 @@ static weir_chunk *newest_with(const weir_plan *plan, const weir_history *histor
     return chunk ? chunk : history->last;
 }
 
-/* From that chunk back; chunks are in time order. time_us: INT64_MIN when it is not known. */
+/* From that chunk back; chunks are in time order. */
 static weir_event *find_event(weir_chunk *from, uint64_t transaction, int64_t time_us, weir_chunk **chunk_out)
 {
     for (weir_chunk *chunk = from; chunk; chunk = chunk->previous) {
@@ -73,8 +73,7 @@ weir_labelling weir_plan_label(const weir_plan *plan, weir_history *history, wei
                                int64_t event_time_us, int64_t label_time_us, weir_event *event_out)
 {
     weir_chunk *chunk = NULL;
-    weir_chunk *from = event_time_us == INT64_MIN ? history->last : newest_with(plan, history, event_time_us);
-    weir_event *event = find_event(from, transaction, event_time_us, &chunk);
+    weir_event *event = find_event(newest_with(plan, history, event_time_us), transaction, event_time_us, &chunk);
     if (!event)
         return WEIR_LABELLING_UNKNOWN;
     uint64_t delay_us = label_delay(event, label_time_us), before_us = event->label_delay_us;

@@ -4,6 +4,7 @@
 # output; exit 77 = skipped.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/ports.sh"
 source_dir=$(cd "$here/../.." && pwd)
 weir=${WEIR_BUILD:?the build directory}/weir
 command -v kcat >/dev/null || { echo "kcat is missing"; exit 77; }
@@ -67,7 +68,7 @@ port=
 start_weir() { # TOPIC FLAG...
     local topic=$1
     shift
-    port=$((20000 + RANDOM % 10000))
+    free_port
     "$weir" run --brokers "$brokers" --model "$source_dir/models/card-fraud.json" --group "$topic" --workers 1 \
         --topics.transactions "$topic" --topics.alerts "$topic.alerts" --topics.dead_letters "$topic.dlq" \
         --state-dir "$dir/$topic.state" --set create_topics=true --http.listen "127.0.0.1:$port" "$@" 2>>"$dir/$topic.log" &

@@ -14,6 +14,7 @@ set -euo pipefail
 
 cache=${WEIR_CACHE:-$HOME/.cache/weir}/kafka
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+. "$here/ports.sh"
 
 die() {
     echo "kafka.sh: $*" >&2
@@ -31,13 +32,6 @@ fetch() {
 
 kafka() {
     java -Xmx"${WEIR_KAFKA_HEAP:-1g}" -XX:+UseG1GC -cp "$cache/libs/*" "$@"
-}
-
-# free_port: a port of the loopback on which nobody answers, below the range the kernel hands out to clients, is in
-# $port, never the same twice: nobody listens to it yet when the next one is asked for.
-next_port=$((20000 + RANDOM % 12000))
-free_port() {
-    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 }
 
 write_properties() { # DIR PORT CONTROLLER_PORT

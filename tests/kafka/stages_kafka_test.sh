@@ -11,6 +11,7 @@
 #   live           at the pace of the events, features without a delay are exact as well
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/ports.sh"
 weir=${WEIR_BUILD:?the build directory}/weir
 redeliver=$WEIR_BUILD/tests/kafka/kafka_redeliver
 events=${WEIR_STAGES_EVENTS:-120000}
@@ -56,11 +57,6 @@ start_process() { # NAME TOPIC MODEL: starts a member of group TOPIC; its pid is
         --set commit_interval=500ms --set state.checkpoint_interval=1s >>"$dir/$1.log" 2>&1 &
     started=$!
     pids+=("$started")
-}
-
-next_port=$((20000 + RANDOM % 12000))
-free_port() { # in $port: of the loopback, below the range the kernel hands out to clients, never the same twice
-    while port=$((next_port++)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 }
 
 # Prints how far the group is: transactions committed, and hop records not yet committed.

@@ -53,6 +53,9 @@ typedef struct weir_transaction {
 weir_reject weir_transaction_decode(weir_span payload, const weir_decode_limits *limits, int64_t now_us,
                                     weir_transaction *transaction_out);
 
+/* Fills in the hashes that a transaction's text is known by (the event's, and card_hash), but for the device's. */
+void weir_transaction_hash_texts(weir_transaction *transaction);
+
 /* Whether text is 13-19 digits (single spaces or dashes between are ignored) that pass Luhn. */
 bool weir_is_card_number(weir_span text);
 
